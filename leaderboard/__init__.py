@@ -1,0 +1,1 @@
+"""Rows that can be checked, compared and published as a static site."""

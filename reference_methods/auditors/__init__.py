@@ -1,0 +1,1 @@
+"""Audits of unlearned models; the arithmetic of each is a pure NumPy function, importable without torch."""

@@ -1,0 +1,1 @@
+"""Training methods that make originals smooth or robust."""

@@ -1,0 +1,1 @@
+"""Unlearning methods as published, each a frozen class whose fields are its hyper-parameters."""

@@ -1,0 +1,1 @@
+"""Standard suites as TOML, and the data sets that they use."""
