@@ -1,0 +1,257 @@
+"""Suites as data: what is trained, forgotten and audited, and with what settings.
+
+A suite is a TOML file; `load_suite` reads it strictly (unknown keys, wrong types and fractions of integers are
+errors that name the key) and `Suite.digest` names its content.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import cattrs
+from attrs import field, frozen, validators
+
+from harness.digests import digest_json
+from harness.errors import BadSetting
+from harness.models import FitOptions
+from harness.tasks import ACCESS, Access, Scope
+
+Settings = Mapping[str, Any]
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class DataSpec:
+    """Which data set, and how much of it.
+
+    Attributes:
+        name: as registered.
+        train, test: take a random subset of this many examples, stratified by class; everything when None.
+        seed: of the subset.
+    """
+
+    name: str
+    train: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    test: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    seed: int = 0
+
+
+@frozen(kw_only=True)
+class ModelSpec:
+    """Which architecture with which settings, e.g. ``{hidden = [128]}``."""
+
+    name: str
+    settings: Settings = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class RequestSpec:
+    """How forget sets are made; ``count`` of them, each with a seed of its own.
+
+    Attributes:
+        generator: ``random``, ``class``, ``lowest-loss`` or ``highest-loss``.
+        count: number of forget sets.
+        size: samples to forget, or share of the training set when below 1; not for ``class``.
+        classes: for ``class``, one forget set per entry.
+    """
+
+    generator: str = field(default="random",
+                           validator=validators.in_(("random", "class", "lowest-loss", "highest-loss")))
+    count: int = field(default=3, validator=validators.ge(1))
+    size: float = field(default=0.1, validator=validators.gt(0))
+    classes: tuple[int, ...] = ()
+
+    @property
+    def scope(self) -> Scope:
+        """``class`` for whole classes, otherwise ``sample``."""
+        return "class" if self.generator == "class" else "sample"
+
+
+@frozen(kw_only=True)
+class ReferenceSpec:
+    """The half-split reference models.
+
+    Attributes:
+        count: how many; a multiple of ``block``.
+        block: models trained as one stage; every example is in half of each block.
+        epochs: of their training; the recipe's when None.
+    """
+
+    count: int = field(default=64, validator=validators.ge(0))
+    block: int = field(default=32, validator=validators.ge(2))
+    epochs: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.block % 2 or self.count % self.block:
+            raise ValueError(f"references: count {self.count} must be a multiple of an even block, got {self.block}")
+
+
+@frozen(kw_only=True)
+class MethodSpec:
+    """One unlearner with its settings.
+
+    Attributes:
+        name: as registered.
+        label: what tables show; the name when empty. Two entries of one suite need different labels.
+        settings: hyper-parameters that differ from the method's defaults.
+        forget_only: further settings in access mode ``forget-only``.
+        access: the modes in which it is run; all of the suite's when empty.
+    """
+
+    name: str
+    label: str = ""
+    settings: Settings = field(factory=dict)
+    forget_only: Settings = field(factory=dict)
+    access: tuple[Access, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The label, or the name."""
+        return self.label or self.name
+
+    def settings_for(self, access: Access) -> dict[str, Any]:
+        """Return the settings in one access mode."""
+        return {**self.settings, **(self.forget_only if access == "forget-only" else {})}
+
+
+@frozen(kw_only=True)
+class AuditorSpec:
+    """One auditor with its settings."""
+
+    name: str
+    label: str = ""
+    settings: Settings = field(factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The label, or the name."""
+        return self.label or self.name
+
+
+@frozen(kw_only=True)
+class Suite:
+    """A standard experiment: immutable, named ``NAME-vN``, identified by its digest.
+
+    Attributes:
+        name: e.g. ``digits-v1``.
+        description: one line.
+        source: where the protocol comes from.
+        data, model, recipe: what is trained, with which options.
+        requests: what is forgotten.
+        access: the access modes.
+        originals, oracles, runs: number of originals, of oracles per request, of unlearning runs per cell.
+        references: the half-split reference models.
+        shadows: number of unlearned shadows a side for audits that need them.
+        unlearners, auditors: what is run; the order is that of the table.
+        columns: names of the scores that the table shows; all when empty.
+        unlearn_seconds: wall-time limit of one unlearning run.
+        seed: root of all seeds.
+    """
+
+    name: str = field(validator=validators.matches_re(r"[a-z0-9.+-]+-v\d+(-lite)?"))
+    description: str
+    source: str = ""
+    data: DataSpec
+    model: ModelSpec
+    recipe: FitOptions
+    requests: RequestSpec = RequestSpec()
+    access: tuple[Access, ...] = ACCESS
+    originals: int = field(default=3, validator=validators.ge(1))
+    oracles: int = field(default=3, validator=validators.ge(2))
+    runs: int = field(default=3, validator=validators.ge(1))
+    references: ReferenceSpec = ReferenceSpec()
+    shadows: int = field(default=0, validator=validators.ge(0))
+    unlearners: tuple[MethodSpec, ...] = ()
+    auditors: tuple[AuditorSpec, ...] = ()
+    columns: tuple[str, ...] = ()
+    unlearn_seconds: float = field(default=3600.0, validator=validators.gt(0))
+    seed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        for kind, specs in (("unlearner", self.unlearners), ("auditor", self.auditors)):
+            titles = [spec.title for spec in specs]
+            for title in titles:
+                if titles.count(title) > 1:
+                    raise ValueError(f"suite '{self.name}': two {kind}s are called '{title}'; give one a label")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything in the suite but its description."""
+        return digest_json({**as_json(self), "description": ""})
+
+    @property
+    def protocol(self) -> str:
+        """SHA-256 over everything that must match before two numbers may stand in one table.
+
+        Methods are left out (they are what is compared), auditors and their settings are not.
+        """
+        content = as_json(self)
+        for key in ("name", "description", "source", "unlearners", "columns"):
+            content.pop(key)
+        return digest_json(content)
+
+
+def _strict(expected: type, *accepted: type) -> Any:
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) not in accepted:
+            raise ValueError(f"expected {expected.__name__}, got {value!r}")
+        return expected(value)
+    return structure
+
+
+def converter() -> cattrs.Converter:
+    """Return a converter between attrs classes and JSON that refuses unknown keys and silent conversions."""
+    made = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True, prefer_attrib_converters=True)
+    for kind, accepted in ((int, (int,)), (float, (float, int)), (bool, (bool,)), (str, (str,))):
+        made.register_structure_hook(kind, _strict(kind, *accepted))
+    made.register_structure_hook_func(lambda kind: kind == Settings, lambda value, _: _table(value))
+    return made
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a table, got {value!r}")
+    return dict(value)
+
+
+def as_json(value: Any) -> Any:
+    """Return an attrs value as plain JSON, tuples as lists."""
+    if attrs.has(type(value)):
+        return {f.name: as_json(getattr(value, f.name)) for f in attrs.fields(type(value))}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | frozenset):
+        return [as_json(item) for item in value]
+    return value
+
+
+def structure(value: Any, kind: type[T], what: str) -> T:
+    """Return ``value`` (plain JSON or TOML) as an attrs class.
+
+    Raises:
+        BadSetting: with every problem on one line, each with its key.
+    """
+    try:
+        return converter().structure(value, kind)
+    except cattrs.BaseValidationError as error:
+        problems = "; ".join(cattrs.transform_error(error, path=what))
+        raise BadSetting(problems) from error
+
+
+def load_suite(path: Path) -> Suite:
+    """Return the suite in a TOML file.
+
+    Raises:
+        BadSetting: if the file is not TOML or does not fit, naming the file and every wrong key.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path}: not a TOML file: {error}") from error
+    except OSError as error:
+        raise BadSetting(f"{path}: cannot be read: {error.strerror}") from error
+    return structure(content, Suite, path.name)
