@@ -7,21 +7,16 @@ errors that name the key) and `Suite.digest` names its content.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import attrs
-import cattrs
 from attrs import field, frozen, validators
 
 from harness.digests import digest_json
 from harness.errors import BadSetting
 from harness.models import FitOptions
+from harness.settings import Settings, as_json, structure
 from harness.tasks import ACCESS, Access, Scope
-
-Settings = Mapping[str, Any]
-T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -193,53 +188,6 @@ class Suite:
         for key in ("name", "description", "source", "unlearners", "columns"):
             content.pop(key)
         return digest_json(content)
-
-
-def _strict(expected: type, *accepted: type) -> Any:
-    def structure(value: Any, _: Any) -> Any:
-        if type(value) not in accepted:
-            raise ValueError(f"expected {expected.__name__}, got {value!r}")
-        return expected(value)
-    return structure
-
-
-def converter() -> cattrs.Converter:
-    """Return a converter between attrs classes and JSON that refuses unknown keys and silent conversions."""
-    made = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True, prefer_attrib_converters=True)
-    for kind, accepted in ((int, (int,)), (float, (float, int)), (bool, (bool,)), (str, (str,))):
-        made.register_structure_hook(kind, _strict(kind, *accepted))
-    made.register_structure_hook_func(lambda kind: kind == Settings, lambda value, _: _table(value))
-    return made
-
-
-def _table(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"expected a table, got {value!r}")
-    return dict(value)
-
-
-def as_json(value: Any) -> Any:
-    """Return an attrs value as plain JSON, tuples as lists."""
-    if attrs.has(type(value)):
-        return {f.name: as_json(getattr(value, f.name)) for f in attrs.fields(type(value))}
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | frozenset):
-        return [as_json(item) for item in value]
-    return value
-
-
-def structure(value: Any, kind: type[T], what: str) -> T:
-    """Return ``value`` (plain JSON or TOML) as an attrs class.
-
-    Raises:
-        BadSetting: with every problem on one line, each with its key.
-    """
-    try:
-        return converter().structure(value, kind)
-    except cattrs.BaseValidationError as error:
-        problems = "; ".join(cattrs.transform_error(error, path=what))
-        raise BadSetting(problems) from error
 
 
 def load_suite(path: Path) -> Suite:

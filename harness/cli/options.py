@@ -1,0 +1,84 @@
+"""Options that several commands share, and what they amount to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import frozen
+
+from harness.choice import choose
+from harness.context import Place, load_dataset
+from harness.errors import BadSetting
+from harness.plan import Plan, make_plan
+from harness.plugins import Registry, load_registry
+from harness.settings import parse_assignment
+
+DEFAULT_STORE = Path("unlearn-store")
+_OPTIONS = (
+    click.option("--method", "methods", multiple=True, metavar="NAME", help="Run only this method; repeatable."),
+    click.option("--auditor", "auditors", multiple=True, metavar="NAME", help="Run only this auditor; repeatable."),
+    click.option("--plugin", "plugins", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+                 help="Load a plugin from a Python file; its methods run beside the suite's. Repeatable."),
+    click.option("--set", "assignments", multiple=True, metavar="METHOD.PARAM=VALUE",
+                 help="Override a hyper-parameter, e.g. amun.lr=0.01; repeatable."),
+    click.option("--references", type=int, metavar="N", help="Number of half-split reference models."),
+    click.option("--store", type=click.Path(path_type=Path), default=DEFAULT_STORE, show_default=True, metavar="DIR",
+                 help="Where artefacts are kept and found again."),
+    click.option("--data-root", type=click.Path(path_type=Path), envvar="UNLEARN_DATA_ROOT", metavar="DIR",
+                 help="Folder of the data sets [env: UNLEARN_DATA_ROOT]."),
+    click.option("--download", is_flag=True, help="Download a missing data set into --data-root."),
+    click.option("--device", default="cpu", show_default=True, metavar="D", help="cpu, cuda, cuda:1 or auto."),
+)
+
+
+@frozen(kw_only=True)
+class Request:
+    """What the shared options amount to: plugins, place and plan."""
+
+    registry: Registry
+    place: Place
+    plan: Plan
+
+
+def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument SUITE and the shared options; the command receives one `Request` as ``request``."""
+    @functools.wraps(command)
+    def wrapper(suite: str, methods: tuple[str, ...], auditors: tuple[str, ...], plugins: tuple[Path, ...],
+                assignments: tuple[str, ...], references: int | None, store: Path, data_root: Path | None,
+                download: bool, device: str, **others: Any) -> Any:
+        place = Place(store=store, data_root=data_root, download=download, device=_device(device), plugins=plugins)
+        registry = load_registry(plugins)
+        for broken in registry.broken:
+            click.echo(f"unlearn: warning: {broken.cause}", err=True)
+        chosen = choose(registry.suites[suite], registry, methods=methods, auditors=auditors, references=references,
+                        settings=[parse_assignment(text) for text in assignments])
+        plan = make_plan(chosen, load_dataset(registry, chosen.data, place), registry, place.device)
+        return command(request=Request(registry=registry, place=place, plan=plan), **others)
+    decorated: Callable[..., Any] = wrapper
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return click.argument("suite")(decorated)
+
+
+def _device(name: str) -> str:
+    """Return a device by name, ``auto`` resolved.
+
+    Raises:
+        BadSetting: if there is no such device here.
+    """
+    if name == "cpu":
+        return name
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.partition(":")[0] != "cuda":
+        raise BadSetting(f"--device {name}: expected cpu, cuda, cuda:N or auto")
+    index = name.partition(":")[2] or "0"
+    if not index.isdigit() or int(index) >= torch.cuda.device_count():
+        raise BadSetting(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; use cpu")
+    return name

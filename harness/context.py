@@ -1,0 +1,137 @@
+"""Where a stage finds what it reads: data set, models, signals and reports, each read once per process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from attrs import frozen
+
+from harness.audits import AuditReport, References, Score, Signals
+from harness.data import Booleans, Dataset
+from harness.digests import digest_json
+from harness.errors import DataError
+from harness.models import FitOptions, HasParameters, Model, ModelFactory
+from harness.plugins import Registry, load_registry
+from harness.settings import structure
+from harness.store import Store
+from harness.subsets import subset
+from harness.suite import DataSpec
+from harness.tasks import ForgetRequest
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Place:
+    """What a worker process needs to know to execute stages: small, and plain enough to be sent anywhere."""
+
+    store: Path
+    data_root: Path | None = None
+    download: bool = False
+    device: str = "cpu"
+    plugins: tuple[Path, ...] = ()
+
+
+class Memory:
+    """The values read last, by key."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.values: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the value of ``key``, made on first use."""
+        if key not in self.values:
+            self.values[key] = make()
+            if len(self.values) > self.size:
+                self.values.popitem(last=False)
+        self.values.move_to_end(key)
+        value: T = self.values[key]
+        return value
+
+
+class Context:
+    """The artefacts of one store, read through their stage keys."""
+
+    def __init__(self, place: Place, registry: Registry | None = None) -> None:
+        self.place = place
+        self.registry = registry or load_registry(place.plugins)
+        self.store = Store(place.store)
+        self._memory = Memory(64)
+
+    def dataset(self, spec: Mapping[str, Any]) -> Dataset:
+        """Return the data set of a stage.
+
+        Raises:
+            DataError: if it is not the one that the plan was made for.
+        """
+        def load() -> Dataset:
+            given = {key: value for key, value in spec.items() if key != "digest"}
+            loaded = load_dataset(self.registry, structure(given, DataSpec, "data"), self.place)
+            if spec["digest"] != loaded.digest:
+                raise DataError(f"data set '{loaded.name}' has changed since the plan was made")
+            return loaded
+        return self._memory.get(("data", spec["digest"]), load)
+
+    def factory(self, spec: Mapping[str, Any], data: Dataset) -> ModelFactory:
+        """Return the factory of a stage's models."""
+        def make() -> ModelFactory:
+            adapter = self.registry.adapters[spec["adapter"]]()
+            architecture = self.registry.models[spec["architecture"]]
+            return adapter.factory(architecture, data.input_shape, data.num_classes, spec["settings"],
+                                   self.place.device)
+        return self._memory.get(("factory", digest_json(dict(spec)), data.input_shape), make)
+
+    def recipe(self, spec: Mapping[str, Any]) -> FitOptions:
+        """Return the training options of a stage."""
+        return structure(dict(spec), FitOptions, "recipe")
+
+    def model(self, key: str, factory: ModelFactory) -> Model:
+        """Return the model that the stage ``key`` made."""
+        def load() -> Model:
+            empty = factory.build(0)
+            if not isinstance(empty, HasParameters):
+                raise TypeError(f"{type(empty).__name__} has no parameters that a store could hold")
+            return empty.with_parameters(self.store.arrays(key, "weights"))
+        return self._memory.get(("model", key), load)
+
+    def signals(self, key: str) -> Signals:
+        """Return the logits of the model that the stage ``key`` made."""
+        def load() -> Signals:
+            arrays = self.store.arrays(key, "signals")
+            return Signals(train=arrays["train"], test=arrays["test"], digest=key)
+        return self._memory.get(("signals", key), load)
+
+    def request(self, key: str) -> ForgetRequest:
+        """Return the forget request that the stage ``key`` made."""
+        def load() -> ForgetRequest:
+            report = self.store.manifest(key).report
+            return ForgetRequest(name=report["name"], scope=report["scope"], classes=tuple(report["classes"]),
+                                 generator=report["generator"], seed=report["seed"],
+                                 forget=self.store.arrays(key, "forget")["forget"])
+        return self._memory.get(("request", key), load)
+
+    def references(self, keys: Sequence[str]) -> References:
+        """Return the references of several blocks together."""
+        def load() -> References:
+            blocks = [self.store.arrays(key, "signals") for key in keys]
+            membership: Booleans = np.concatenate([block["membership"] for block in blocks])
+            return References(logits=np.concatenate([block["logits"] for block in blocks]),
+                              membership=membership, digest=digest_json(list(keys)))
+        return self._memory.get(("references", *keys), load)
+
+    def report(self, key: str) -> AuditReport:
+        """Return the report that the audit stage ``key`` made."""
+        manifest = self.store.manifest(key)
+        arrays = self.store.arrays(key, "samples") if "samples.safetensors" in manifest.files else {}
+        scores = tuple(structure(score, Score, "score") for score in manifest.report["scores"])
+        return AuditReport(scores=scores, per_sample=arrays, notes=manifest.report["notes"])
+
+
+def load_dataset(registry: Registry, spec: DataSpec, place: Place) -> Dataset:
+    """Return the data set that a suite names, cut to the sizes that it asks for."""
+    return subset(registry.dataset(spec.name).load(place.data_root, place.download), spec)

@@ -1,0 +1,70 @@
+"""One run: compute what the store lacks, then collect the record."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.collect import collect
+from harness.context import Place
+from harness.engine import Outcome, run_inline, run_pool
+from harness.errors import HarnessError
+from harness.plan import Plan, Stage
+from harness.plugins import Registry
+from harness.record import RunRecord
+from harness.store import Store
+
+ESSENTIAL = ("forget", "train", "retrain", "reference")
+
+
+def pending(plan: Plan, store: Store) -> list[Stage]:
+    """Return the stages of ``plan`` that ``store`` does not hold."""
+    return [stage for stage in plan.stages if not store.has(stage.key)]
+
+
+def default_jobs(device: str) -> int:
+    """Return how many stages to run side by side: one per core, or one on an accelerator."""
+    return len(os.sched_getaffinity(0)) if device == "cpu" and hasattr(os, "sched_getaffinity") else 1
+
+
+def run(plan: Plan, place: Place, registry: Registry, *, jobs: int | None = None) -> RunRecord:
+    """Execute ``plan`` and return its record; what was computed before is not computed again.
+
+    Args:
+        plan: what to do.
+        place: store, data root, device.
+        registry: the plugins; its observers are told of every stage.
+        jobs: worker processes; 0 executes everything in this process; one per core when None.
+
+    Raises:
+        HarnessError: if the store or the data fail, or nothing can be audited because an original, an oracle or the
+            references cannot be trained. A method's own failure is recorded as its result.
+    """
+    started = time.perf_counter()
+    store = Store(place.store)
+    todo = pending(plan, store)
+    registry.hook.harness_run_started(plan=plan, store=store)
+    labels = {stage.key: stage for stage in plan.stages}
+    failed: dict[str, Outcome] = {}
+    for outcome in _execute(todo, place, registry, default_jobs(place.device) if jobs is None else jobs):
+        stage = labels[outcome.key]
+        if outcome.status != "ok":
+            if stage.kind in ESSENTIAL:
+                raise HarnessError(f"{stage.label} failed: {outcome.error}")
+            failed[outcome.key] = outcome
+        registry.hook.harness_stage_finished(stage=stage.label, key=stage.key, seconds=outcome.seconds, cached=False)
+    stages: dict[str, Any] = {"planned": len(plan.stages), "computed": len(todo) - len(failed),
+                              "stored": len(plan.stages) - len(todo), "failed": len(failed)}
+    record = collect(plan, store, registry, failed, stages, time.perf_counter() - started, place.device)
+    registry.hook.harness_run_finished(record=record)
+    return record
+
+
+def _execute(stages: Sequence[Stage], place: Place, registry: Registry, jobs: int) -> Iterator[Outcome]:
+    if not stages:
+        return iter(())
+    if jobs == 0:
+        return run_inline(stages, place, registry)
+    return run_pool(stages, place, jobs)

@@ -1,0 +1,159 @@
+"""From a run's record to rows: every score relative to the oracle, with interval, gap and noise floor."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from harness.audits import Score
+from harness.digests import derive_seed
+from harness.plan import ORACLE
+from harness.record import CellRecord, MethodRecord, RunRecord
+from harness.rows import Row, RowScore, SuiteName, Tuning, nested, with_id
+from harness.statistics import hierarchical_bootstrap, noise_floor
+from harness.tasks import Access
+
+Array = NDArray[np.float64]
+
+
+@frozen
+class Column:
+    """One score of one auditor."""
+
+    auditor: str
+    name: str
+
+
+def columns(record: RunRecord) -> list[Column]:
+    """Return the scores of a run in the order of its auditors."""
+    found: dict[Column, None] = {}
+    for title in record.auditors:
+        for cell in record.cells:
+            for score in cell.scores.get(title, ()):
+                found[Column(title, score.name)] = None
+    return list(found)
+
+
+def make_rows(record: RunRecord) -> list[Row]:
+    """Return the rows of a run: the oracle first, then each method in each access mode, skipped ones last."""
+    oracle_cells = [cell for cell in record.cells if cell.method == ORACLE]
+    rows = [_row(record, _oracle_method(record, access), oracle_cells, oracle_cells)
+            for access in _modes(record)]
+    for method in record.methods:
+        cells = [c for c in record.cells if c.method == method.title and c.access == method.access]
+        rows.append(_row(record, method, cells, oracle_cells))
+    return rows
+
+
+def _modes(record: RunRecord) -> list[Access]:
+    return list(record.suite["access"])
+
+
+def _oracle_method(record: RunRecord, access: Access) -> MethodRecord:
+    return MethodRecord(title=ORACLE, name=ORACLE, version="1", aliases=(), access=access, settings={},
+                        source="", owner={}, runs=int(record.suite["oracles"]),
+                        note="retrained from scratch on the retain set; each is audited against the others")
+
+
+def _row(record: RunRecord, method: MethodRecord, cells: Sequence[CellRecord],
+         oracle_cells: Sequence[CellRecord]) -> Row:
+    good = [cell for cell in cells if cell.status == "ok"]
+    status, reason = _status(cells)
+    suite = record.suite
+    seeds = {"root": suite["seed"], "originals": suite["originals"], "forget_sets": len(record.requests),
+             "runs": method.runs, "oracles": suite["oracles"], "references": suite["references"]["count"]}
+    scores = [score for column in columns(record)
+              if (score := _score(record, column, cells, oracle_cells)) is not None]
+    return with_id(Row(
+        id="0" * 64, suite=SuiteName(name=record.name, digest=record.suite_digest), protocol=record.protocol,
+        method=method, tuning=_tuning(method, record), data=record.data, forget_sets=record.requests,
+        originals=record.originals, oracles=tuple(cell.model for cell in oracle_cells), references=record.references,
+        seeds=seeds, auditors=record.auditors, status=status, reason=reason,  # type: ignore[arg-type]
+        failures=len(cells) - len(good), scores=tuple(scores), facts=_means(cell.facts for cell in good),
+        measured={**_means(cell.measured for cell in good), "environment": record.environment}))
+
+
+def _tuning(method: MethodRecord, record: RunRecord) -> Tuning:
+    for spec in record.suite["unlearners"]:
+        if (spec["label"] or spec["name"]) == method.title and (spec["settings"] or spec["forget_only"]):
+            return Tuning(track="suite", saw="see the suite's source")
+    return Tuning()
+
+
+def _status(cells: Sequence[CellRecord]) -> tuple[str, str]:
+    """Return the status of a row and its reason: the commonest error, with how often it happened."""
+    errors = Counter(cell.error for cell in cells if cell.status != "ok")
+    errors.update(f"{title}: {error}" for cell in cells for title, error in cell.audit_errors.items())
+    if not errors:
+        return "ok", ""
+    error, count = errors.most_common(1)[0]
+    kinds = {cell.status for cell in cells}
+    status = "partial" if "ok" in kinds else "timeout" if kinds == {"timeout"} else "failed"
+    return status, f"{count} of {len(cells)}: {error}"
+
+
+def _means(mappings: Any) -> dict[str, float]:
+    gathered: dict[str, list[float]] = {}
+    for mapping in mappings:
+        for name, value in mapping.items():
+            gathered.setdefault(name, []).append(float(value))
+    return {name: round(float(np.mean(values)), 6) for name, values in sorted(gathered.items())}
+
+
+def _find(cell: CellRecord, column: Column) -> Score | None:
+    return next((s for s in cell.scores.get(column.auditor, ()) if s.name == column.name), None)
+
+
+def _grid(cells: Sequence[CellRecord], column: Column) -> tuple[Array, Array]:
+    """Return (originals, forget sets, runs) values and standard errors, NaN where there is none."""
+    shape = [max((getattr(cell, axis) or 0) for cell in cells) + 1 for axis in ("original", "request", "run")]
+    values, errors = np.full(shape, np.nan), np.full(shape, np.nan)
+    for cell in cells:
+        score = _find(cell, column)
+        if score is not None:
+            where = (cell.original or 0, cell.request, cell.run)
+            values[where] = score.value
+            errors[where] = np.nan if score.standard_error is None else score.standard_error
+    return values, errors
+
+
+def _score(record: RunRecord, column: Column, cells: Sequence[CellRecord],
+           oracle_cells: Sequence[CellRecord]) -> RowScore | None:
+    example = next((s for cell in cells if (s := _find(cell, column)) is not None), None)
+    if example is None or not any(_find(cell, column) for cell in oracle_cells):
+        return None
+    values, errors = _grid(cells, column)
+    oracle, oracle_errors = _grid(oracle_cells, column)
+    seed = derive_seed(int(record.suite["seed"]), "interval", column.auditor, column.name)
+    centre = np.nanmean(oracle[0], axis=1)
+    is_oracle = cells is oracle_cells
+    floors = _leave_one_out(oracle[0]) if is_oracle else np.abs(values - centre[None, :, None])
+    mean = hierarchical_bootstrap(values, seed=seed, standard_errors=_complete(errors, values))
+    reference = hierarchical_bootstrap(oracle, seed=seed, standard_errors=_complete(oracle_errors, oracle))
+    gap = hierarchical_bootstrap(floors, seed=seed)
+    return RowScore(
+        auditor=column.auditor, name=column.name, unit=example.unit, target=example.target, chance=example.chance,
+        value=mean.value, low=mean.low, high=mean.high, n=mean.n, samples=example.n,
+        oracle=reference.value, oracle_low=reference.low, oracle_high=reference.high,
+        gap=gap.value, gap_low=None if gap.low is None else max(gap.low, 0.0), gap_high=gap.high,
+        gap_of_means=abs(mean.value - reference.value), floor=noise_floor(oracle[0]),
+        values=nested(values.tolist()), oracle_values=nested(oracle[0].tolist()))
+
+
+def _complete(errors: Array, values: Array) -> Array | None:
+    """Return the standard errors when every value has one."""
+    return None if np.isnan(errors[~np.isnan(values)]).any() else errors
+
+
+def _leave_one_out(oracle: Array) -> Array:
+    """Return (1, forget sets, oracles) absolute differences between each oracle and the mean of the others."""
+    result = np.empty((1, *oracle.shape))
+    for r, k in itertools.product(*map(range, oracle.shape)):
+        result[0, r, k] = abs(oracle[r, k] - np.nanmean(np.delete(oracle[r], k)))
+    return result
