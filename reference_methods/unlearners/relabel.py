@@ -1,0 +1,92 @@
+"""Random labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from attrs import frozen
+
+from harness import Access, Fit, Model, Scope, TrainingSet, UnlearnTask
+from harness.data import Integers
+from reference_methods.unlearners.fits import (
+    Part,
+    choice,
+    count,
+    flag,
+    generator,
+    lr_step,
+    mixture,
+    one_epoch,
+    optional_count,
+    optional_rate,
+    rate,
+    run_fit,
+    run_stages,
+    tuned_options,
+)
+from reference_methods.unlearners.labels import random_labels
+from reference_methods.unlearners.tasks import ANY_ACCESS, ANY_SCOPE
+
+
+@frozen(kw_only=True)
+class RandomLabels:
+    """Minimise CE(D_F with random labels) + CE(D_R), mixed.
+
+    Data: D_F with labels; D_R with labels where given. Source: Golatkar et al. 2020 (arXiv:1911.04933) and amnesiac
+    relabelling (Graves et al. 2021). Published variants differ in who may be drawn, how often, and in the order of the
+    two sets (SalUn passes over D_F and then over D_R on CIFAR-10); here the sets are mixed.
+
+    Attributes:
+        epochs, lr, lr_step, batch_size, weight_decay: see `reference_methods.unlearners.fits.Tuned`.
+        labels: ``fixed`` draws once; ``redrawn`` draws anew in each epoch, as the AMUN code does at each access.
+            The latter is one fit an epoch, so momentum starts from zero in each.
+        exclude_true: draw from the other C - 1 classes (AMUN); otherwise from all C (SalUn).
+        with_retain: train on D_R as well, where it is given.
+    """
+
+    name: ClassVar[str] = "rl"
+    version: ClassVar[str] = "1"
+    requires: ClassVar[frozenset[str]] = frozenset({"fit"})
+    access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
+    scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
+
+    epochs: int = count(10)
+    lr: float = rate(1e-2)
+    lr_step: int | None = lr_step()
+    batch_size: int | None = optional_count()
+    weight_decay: float | None = optional_rate()
+    labels: Literal["fixed", "redrawn"] = choice("fixed", "redrawn")
+    exclude_true: bool = flag(True)
+    with_retain: bool = flag(True)
+
+    def labels_of_epochs(self, task: UnlearnTask) -> Iterator[Integers]:
+        """Yield the (K,) labels of one epoch after another, without end."""
+        random = generator(task, "random labels")
+        drawn = random_labels(task.forget.labels, task.num_classes, random, self.exclude_true)
+        while True:
+            yield drawn
+            if self.labels == "redrawn":
+                drawn = random_labels(task.forget.labels, task.num_classes, random, self.exclude_true)
+
+    def training(self, task: UnlearnTask) -> Fit | None:
+        """Return the fit, or None where labels differ from epoch to epoch, which one fit cannot say."""
+        if self.labels == "redrawn":
+            return None
+        return Fit(data=self._data(task, next(self.labels_of_epochs(task))), options=tuned_options(self, task))
+
+    def unlearn(self, task: UnlearnTask) -> Model:
+        """Return the relabelled model."""
+        fit = self.training(task)
+        if fit is not None:
+            return run_fit(task, fit)
+        options = tuned_options(self, task)
+        labels = zip(range(self.epochs), self.labels_of_epochs(task), strict=False)
+        return run_stages(task, (Fit(data=self._data(task, drawn), options=one_epoch(options, epoch))
+                                 for epoch, drawn in labels))
+
+    def _data(self, task: UnlearnTask, labels: Integers) -> TrainingSet:
+        parts = [Part(inputs=task.forget.inputs, targets=labels)]
+        if self.with_retain and task.retain is not None:
+            parts.append(Part(inputs=task.retain.inputs, targets=task.retain.labels))
+        return mixture(parts, task.num_classes)
