@@ -1,0 +1,22 @@
+"""The hooks of this package; importing it loads no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from adapters.architectures import ARCHITECTURES
+from adapters.torch_adapter import TorchAdapter
+from harness import Adapter, Architecture, hookimpl
+
+
+@hookimpl
+def harness_adapters() -> Sequence[type[Adapter]]:
+    """Return the adapters of this package."""
+    return [TorchAdapter]
+
+
+@hookimpl
+def harness_models() -> Sequence[Architecture]:
+    """Return the architectures of this package."""
+    return cast(Sequence[Architecture], ARCHITECTURES)

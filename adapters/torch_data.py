@@ -1,0 +1,70 @@
+"""Training sets as tensors on a device, and the order in which they are gone through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from harness.models import TrainingSet
+
+
+@frozen(kw_only=True, eq=False)
+class TensorSet:
+    """A training set whose batches are rows of tensors on one device.
+
+    Attributes:
+        inputs: (N, ...) float32.
+        targets: (N, C) float32 or (N,) int64.
+        weights: (N,) float32, or None when all are one.
+        augment: (N,) bool.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None
+    augment: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def tensor_set(data: TrainingSet, num_classes: int, device: torch.device) -> TensorSet:
+    """Return a copy of ``data`` on ``device``.
+
+    Raises:
+        ValueError: if labels lie outside [0, C) or soft targets do not have C columns.
+    """
+    targets = np.asarray(data.targets)
+    if np.issubdtype(targets.dtype, np.integer):
+        if targets.ndim != 1 or (targets.size and not 0 <= targets.min() <= targets.max() < num_classes):
+            raise ValueError(f"TrainingSet: labels must be (N,) and in [0, {num_classes}), got shape {targets.shape} "
+                             f"with values in [{targets.min()}, {targets.max()}]")
+        dtype = torch.int64
+    else:
+        if targets.ndim != 2 or targets.shape[1] != num_classes:
+            raise ValueError(f"TrainingSet: soft targets must be (N, {num_classes}), got {targets.shape}")
+        dtype = torch.float32
+    augment = np.ones(len(data), dtype=bool) if data.augment is None else data.augment
+    return TensorSet(
+        inputs=torch.tensor(data.inputs, dtype=torch.float32, device=device),
+        targets=torch.tensor(targets, dtype=dtype, device=device),
+        weights=None if data.weights is None else torch.tensor(data.weights, dtype=torch.float32, device=device),
+        augment=torch.tensor(augment, dtype=torch.bool, device=device))
+
+
+def epoch_orders(size: int, epochs: int, seed: int) -> Iterator[Tensor]:
+    """Yield one permutation of ``size`` rows per epoch; the seed decides all of them."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
+        yield torch.randperm(size, generator=generator)
+
+
+def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+    """Return the mean over the batch of ``w_i * CE(softmax(logits_i), t_i)``; the divisor is the batch size."""
+    if weights is None:
+        return nn.functional.cross_entropy(logits, targets)
+    return (nn.functional.cross_entropy(logits, targets, reduction="none") * weights).mean()
