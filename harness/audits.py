@@ -73,7 +73,8 @@ class Needs:
         references: number of half-split reference models; the suite's number when -1, none when 0.
         models: whether the model itself is needed, not only its signals.
         shadows: number of unlearned shadows and of retrained ones a side.
-        reports: names of auditors whose reports on the same models are needed first.
+        reports: titles of auditors whose reports on this model and on the oracles are needed first.
+        original_reports: whether their reports on the original are needed too.
     """
 
     oracles: int = field(default=0, validator=validators.ge(0))
@@ -81,6 +82,7 @@ class Needs:
     models: bool = False
     shadows: int = field(default=0, validator=validators.ge(0))
     reports: tuple[str, ...] = ()
+    original_reports: bool = False
 
 
 @frozen(kw_only=True)
@@ -152,6 +154,7 @@ class AuditCase:
         models: ``"unlearned"``, ``"original"`` and ``"oracle-0"``... when ``Needs.models``.
         reports: this model's reports by auditor, when ``Needs.reports``.
         oracle_reports: the same of each oracle.
+        original_reports: the same of the original that it came from; empty for an oracle.
         seed: for everything random in the audit.
     """
 
@@ -165,6 +168,7 @@ class AuditCase:
     models: Mapping[str, Model] = field(factory=dict)
     reports: Mapping[str, AuditReport] = field(factory=dict)
     oracle_reports: Sequence[Mapping[str, AuditReport]] = ()
+    original_reports: Mapping[str, AuditReport] = field(factory=dict)
     seed: int = 0
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
+from attrs import field, frozen
 
 from harness.audits import Auditor, Needs
 from harness.data import Dataset
@@ -16,6 +17,26 @@ from harness.provenance import class_digest
 from harness.settings import as_json, configure
 from harness.suite import AuditorSpec, Suite
 from harness.tasks import Access, Unlearner
+
+
+@frozen(kw_only=True)
+class Audited:
+    """One model to be audited, with what its auditors may compare it to.
+
+    Attributes:
+        label: in words.
+        model, request, original: keys of their stages; no original for an oracle.
+        oracles: keys of the oracles beside it.
+        oracle_audits, original_audits: keys of the audits of these, by the auditor's title.
+    """
+
+    label: str
+    model: str
+    request: str
+    original: str | None = None
+    oracles: tuple[str, ...] = ()
+    oracle_audits: tuple[Mapping[str, str], ...] = ()
+    original_audits: Mapping[str, str] = field(factory=dict)
 
 
 class Planner:
@@ -35,30 +56,38 @@ class Planner:
             "settings": as_json(suite.model.settings), "device": device.partition(":")[0],
         }
         self.recipe = as_json(suite.recipe)
+        self.references: tuple[str, ...] = ()
         self.auditors = self._auditors()
 
     def plan(self) -> Plan:
+        """Return the plan."""
         suite = self.suite
         originals = tuple(self._train(i) for i in range(suite.originals))
         requests = tuple(self._forget(r, originals[0]) for r in range(suite.requests.count))
-        oracles = [[self._retrain(r, requests[r], k) for k in range(suite.oracles)] for r in range(len(requests))]
-        references = self._references() if any(a.needs.references for a in self.auditors.values()) else ()
+        oracles = [[self._retrain(r, request, k) for k in range(suite.oracles)] for r, request in enumerate(requests)]
+        if any(auditor.needs.references for auditor in self.auditors.values()):
+            self.references = self._references()
+        cells = self._audit_oracles(requests, oracles)
         methods = self._methods()
-        cells = self._oracle_cells(requests, oracles, references)
-        audited = {(cell.request, cell.run): cell for cell in cells}
-        for method in methods:
+        for r, request in enumerate(requests):
+            oracle_cells = [cell for cell in cells if cell.method == ORACLE and cell.request == r]
             for i, original in enumerate(originals):
-                for r, request in enumerate(requests):
-                    others = [audited[r, k] for k in range(suite.oracles)]
-                    for run in range(method.runs):
-                        key = self._unlearn(method, i, original, r, request, run)
-                        audits = self._audit(f"{method.spec.title} {method.access} original {i} request {r} run {run}",
-                                             key, original, request, others, references)
-                        cells.append(Cell(method=method.spec.title, access=method.access, original=i, request=r,
-                                          run=run, model=key, audits=audits))
+                base = Audited(
+                    label=f"original {i} request {r}", model=original, request=request, original=original,
+                    oracles=tuple(cell.model for cell in oracle_cells),
+                    oracle_audits=tuple(cell.audits for cell in oracle_cells),
+                    original_audits=self._audit_original(i, original, r, request, oracle_cells))
+                for method in methods:
+                    cells += [self._cell(method, base, i, r, run) for run in range(method.runs)]
         return Plan(suite=suite, data=self._data_facts(), stages=tuple(self.stages.values()), methods=tuple(methods),
                     auditors=self.auditors, cells=tuple(cells), skipped=tuple(self.skipped), requests=requests,
-                    originals=originals, references=references)
+                    originals=originals, references=self.references)
+
+    def _cell(self, method: PlannedMethod, base: Audited, i: int, r: int, run: int) -> Cell:
+        label = f"{method.spec.title} {method.access} original {i} request {r} run {run}"
+        model = self._unlearn(method, label, base, i, r, run)
+        return Cell(method=method.spec.title, access=method.access, original=i, request=r, run=run, model=model,
+                    audits=self._audit(attrs.evolve(base, label=label, model=model)))
 
     def _data_facts(self) -> dict[str, Any]:
         data = self.data
@@ -125,14 +154,14 @@ class Planner:
             return "needs the retain set" if access == "forget-only" else f"runs in {', '.join(kind.access)} only"
         return None
 
-    def _unlearn(self, method: PlannedMethod, i: int, original: str, r: int, request: str, run: int) -> str:
-        title, unlearner, access = method.spec.title, method.unlearner, method.access
-        epochs = getattr(unlearner, "epochs", 0)
+    def _unlearn(self, method: PlannedMethod, label: str, base: Audited, i: int, r: int, run: int) -> str:
+        unlearner, access = method.unlearner, method.access
         size = len(self.data.train) if access == "retain+forget" else self.suite.requests.size
+        inputs = [key for key in (base.original, base.request) if key]
         return self._add(
-            "unlearn", f"unlearn {title} {access} original {i} request {r} run {run}", (original, request),
-            work=float(epochs) * size, limit=self.suite.unlearn_seconds, model=self.model_spec, recipe=self.recipe,
-            original=original, request=request, access=access, method=describe(unlearner),
+            "unlearn", f"unlearn {label}", inputs, work=float(getattr(unlearner, "epochs", 0)) * size,
+            limit=self.suite.unlearn_seconds, model=self.model_spec, recipe=self.recipe, original=base.original,
+            request=base.request, access=access, method=describe(unlearner),
             seed=self._seed("unlearn", unlearner.name, access, i, r, run))
 
     def _auditors(self) -> dict[str, Auditor]:
@@ -165,46 +194,56 @@ class Planner:
             return f"needs the reports of {', '.join(absent)}, which must stand before it in the suite"
         return None
 
-    def _oracle_cells(self, requests: Sequence[str], oracles: Sequence[Sequence[str]],
-                      references: tuple[str, ...]) -> list[Cell]:
+    def _audit_oracles(self, requests: Sequence[str], oracles: Sequence[Sequence[str]]) -> list[Cell]:
         """Audit every oracle against the others of its request; auditor by auditor, since some read earlier reports."""
         audits: list[list[dict[str, str]]] = [[{} for _ in row] for row in oracles]
         for title, auditor in self.auditors.items():
             for r, row in enumerate(oracles):
                 for k, model in enumerate(row):
                     others = [j for j in range(len(row)) if j != k]
-                    audits[r][k][title] = self._audit_stage(
-                        f"oracle {k} request {r}", title, auditor, model, None, requests[r],
-                        [row[j] for j in others], references, audits[r][k], [audits[r][j] for j in others])
+                    audited = Audited(label=f"oracle {k} request {r}", model=model, request=requests[r],
+                                      oracles=tuple(row[j] for j in others),
+                                      oracle_audits=tuple(audits[r][j] for j in others))
+                    audits[r][k][title] = self._audit_stage(title, auditor, audited, audits[r][k])
         return [Cell(method=ORACLE, access=None, original=None, request=r, run=k, model=model, audits=audits[r][k])
                 for r, row in enumerate(oracles) for k, model in enumerate(row)]
 
-    def _audit(self, label: str, model: str, original: str | None, request: str, oracles: Sequence[Cell],
-               references: tuple[str, ...]) -> dict[str, str]:
+    def _audit_original(self, i: int, original: str, r: int, request: str, oracles: Sequence[Cell]) -> dict[str, str]:
+        """Audit an original as if it were unlearned, for the auditors that compare with it."""
+        wanted = {title for auditor in self.auditors.values() if auditor.needs.original_reports
+                  for title in auditor.needs.reports}
+        audited = Audited(label=f"original {i} request {r}", model=original, request=request,
+                          oracles=tuple(cell.model for cell in oracles))
         audits: dict[str, str] = {}
-        for title, auditor in self.auditors.items():
-            audits[title] = self._audit_stage(label, title, auditor, model, original, request,
-                                              [cell.model for cell in oracles], references, audits,
-                                              [cell.audits for cell in oracles])
+        for title in self.auditors:
+            if title in wanted:
+                audits[title] = self._audit_stage(title, self.auditors[title], audited, audits)
         return audits
 
-    def _audit_stage(self, label: str, title: str, auditor: Auditor, model: str, original: str | None, request: str,
-                     oracles: Sequence[str], references: tuple[str, ...], audits: Mapping[str, str],
-                     oracle_audits: Sequence[Mapping[str, str]]) -> str:
+    def _audit(self, audited: Audited) -> dict[str, str]:
+        audits: dict[str, str] = {}
+        for title, auditor in self.auditors.items():
+            audits[title] = self._audit_stage(title, auditor, audited, audits)
+        return audits
+
+    def _audit_stage(self, title: str, auditor: Auditor, audited: Audited, audits: Mapping[str, str]) -> str:
         needs = auditor.needs
+        compared = audited.oracle_audits if needs.reports else ()
         content: dict[str, Any] = {
-            "auditor": describe(auditor), "audited": model, "request": request, "original": original,
-            "oracles": list(oracles) if needs.oracles else [],
-            "references": list(references) if needs.references else [],
+            "auditor": describe(auditor), "audited": audited.model, "request": audited.request,
+            "original": audited.original,
+            "oracles": list(audited.oracles) if needs.oracles else [],
+            "references": list(self.references) if needs.references else [],
             "reports": {name: audits[name] for name in needs.reports},
-            "oracle_reports": [{name: one[name] for name in needs.reports} for one in oracle_audits]
-            if needs.reports else [],
+            "oracle_reports": [{name: one[name] for name in needs.reports} for one in compared],
+            "original_reports": dict(audited.original_audits) if needs.original_reports else {},
             "model": self.model_spec if needs.models else None,
             "seed": self._seed("audit", title),
         }
-        inputs = [model, request, *([original] if original else []), *content["oracles"], *content["references"],
-                  *content["reports"].values(), *(key for one in content["oracle_reports"] for key in one.values())]
-        return self._add("audit", f"audit {title} of {label}", inputs, **content)
+        reports = [content["reports"], content["original_reports"], *content["oracle_reports"]]
+        inputs = [audited.model, audited.request, *([audited.original] if audited.original else []),
+                  *content["oracles"], *content["references"], *(key for one in reports for key in one.values())]
+        return self._add("audit", f"audit {title} of {audited.label}", inputs, **content)
 
 
 def describe(plugin: Unlearner | Auditor) -> dict[str, Any]:

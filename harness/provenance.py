@@ -57,7 +57,7 @@ def _closure(module: str) -> dict[str, str]:
             continue
         source = path.read_bytes()
         found[name] = digest_bytes(source)
-        waiting += [other for other in _imports(source, name) if other.partition(".")[0] == top]
+        waiting += [other for other in imported_modules(source, name) if other.partition(".")[0] == top]
     return found
 
 
@@ -74,7 +74,8 @@ def _source(module: str) -> Path | None:
     return path if path and path.suffix == ".py" and path.is_file() else None
 
 
-def _imports(source: bytes, module: str) -> list[str]:
+def imported_modules(source: bytes, module: str) -> list[str]:
+    """Return the names that the source of ``module`` imports, in functions too; ``from a import b`` gives a and a.b."""
     names: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -142,6 +142,7 @@ def _audit(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
         models=_models(spec, context, data),
         reports={name: context.report(key) for name, key in spec["reports"].items()},
         oracle_reports=[{name: context.report(key) for name, key in one.items()} for one in spec["oracle_reports"]],
+        original_reports={name: context.report(key) for name, key in spec["original_reports"].items()},
         seed=spec["seed"])
     report = auditor.audit(case)
     if not isinstance(report, AuditReport):

@@ -130,14 +130,14 @@ class Store:
         """
         try:
             content = json.loads((self.path(key) / "manifest.json").read_bytes())
-            check = content.pop("digest")
-            content.pop("schema")
+            check = content.pop("check")
+            whole = check == digest_json(content) and content.pop("schema") == SCHEMA
             manifest = Manifest(**content)
         except FileNotFoundError as error:
             raise StoreError(f"store {self.root} has no object {key[:12]}") from error
         except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
             raise self._damaged(key, f"manifest.json is unreadable ({type(error).__name__})") from error
-        if check != manifest.digest or manifest.key != key or digest_json(dict(manifest.spec)) != key:
+        if not whole or manifest.key != key or digest_json(dict(manifest.spec)) != key:
             raise self._damaged(key, "manifest.json does not match its digest")
         return manifest
 
@@ -180,11 +180,12 @@ def _write_arrays(path: Path, arrays: Arrays) -> str:
 
 def _write_manifest(path: Path, manifest: Manifest) -> None:
     content = {
-        "schema": SCHEMA, "digest": manifest.digest, "key": manifest.key, "stage": manifest.stage,
-        "label": manifest.label, "spec": dict(manifest.spec), "report": dict(manifest.report),
-        "files": dict(manifest.files), "measured": dict(manifest.measured),
+        "schema": SCHEMA, "key": manifest.key, "stage": manifest.stage, "label": manifest.label,
+        "spec": dict(manifest.spec), "report": dict(manifest.report), "files": dict(manifest.files),
+        "measured": dict(manifest.measured),
     }
-    _write_bytes(path, json.dumps(content, allow_nan=False, indent=1).encode())
+    whole = {"check": digest_json(content), **content}
+    _write_bytes(path, json.dumps(whole, allow_nan=False, indent=1).encode())
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

@@ -16,6 +16,7 @@ from harness.errors import BadSetting
 from harness.plan import Plan, make_plan
 from harness.plugins import Registry, load_registry
 from harness.settings import parse_assignment
+from harness.suite import Suite, load_suite
 
 DEFAULT_STORE = Path("unlearn-store")
 _OPTIONS = (
@@ -45,7 +46,7 @@ class Request:
 
 
 def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument SUITE and the shared options; the command receives one `Request` as ``request``."""
+    """Add the argument SUITE (a name or a TOML file) and the shared options; the command receives a `Request`."""
     @functools.wraps(command)
     def wrapper(suite: str, methods: tuple[str, ...], auditors: tuple[str, ...], plugins: tuple[Path, ...],
                 assignments: tuple[str, ...], references: int | None, store: Path, data_root: Path | None,
@@ -54,7 +55,7 @@ def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
         registry = load_registry(plugins)
         for broken in registry.broken:
             click.echo(f"unlearn: warning: {broken.cause}", err=True)
-        chosen = choose(registry.suites[suite], registry, methods=methods, auditors=auditors, references=references,
+        chosen = choose(_suite(registry, suite), registry, methods=methods, auditors=auditors, references=references,
                         settings=[parse_assignment(text) for text in assignments])
         plan = make_plan(chosen, load_dataset(registry, chosen.data, place), registry, place.device)
         return command(request=Request(registry=registry, place=place, plan=plan), **others)
@@ -62,6 +63,11 @@ def suite_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return click.argument("suite")(decorated)
+
+
+def _suite(registry: Registry, name: str) -> Suite:
+    """Return a registered suite, or the one in a TOML file."""
+    return load_suite(Path(name)) if name.endswith(".toml") else registry.suites[name]
 
 
 def _device(name: str) -> str:

@@ -1,0 +1,123 @@
+"""Forget sets made from a suite's settings: random samples, whole classes, best or worst learnt samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data import Examples, Floats, Integers
+from harness.errors import BadSetting
+from harness.subsets import permutation
+from harness.suite import RequestSpec
+from harness.tasks import ForgetRequest
+
+Losses = NDArray[np.float64]
+
+
+def needs_losses(spec: RequestSpec) -> bool:
+    """Return whether `make_request` ranks by the losses of a trained original."""
+    return spec.generator in ("lowest-loss", "highest-loss")
+
+
+def make_request(spec: RequestSpec, index: int, seed: int, train: Examples, num_classes: int,
+                 losses: Losses | None) -> ForgetRequest:
+    """Return the ``index``-th forget set of ``spec``.
+
+    ``random`` draws without replacement, each index with a ``seed`` of its own, so that two sets may overlap.
+    ``class`` takes every training example of ``spec.classes[index]``, or of class ``index`` when none are listed.
+    The two loss generators cut one ranking into consecutive slices: index 0 gets the K lowest (highest) losses,
+    index 1 the next K, so that their sets are disjoint and less extreme with every index.
+
+    Args:
+        spec: which generator, and how many samples.
+        index: which of the forget sets, counted from 0.
+        seed: of the random draw; the other generators ignore it.
+        train: the whole training set.
+        num_classes: C.
+        losses: (N,) cross-entropy of every training example under one trained original; needed when `needs_losses`.
+            Equal losses rank by index.
+
+    Raises:
+        BadSetting: if the settings ask for nothing, everything, a part of a sample, a class that is not there, or more
+            slices than the ranking has, or if the losses are missing or not finite.
+    """
+    if spec.generator == "class":
+        return _whole_class(spec, index, seed, train.labels, num_classes)
+    total = len(train)
+    size = _sample_count(spec.size, total)
+    if spec.generator == "random":
+        forget = permutation(total, seed)[:size]
+    else:
+        forget = _slice_of_ranking(spec.generator, index, size, _checked(losses, spec.generator, total))
+    return ForgetRequest(name=f"{spec.generator}-{size}-of-{total}-{index}", scope="sample", forget=forget,
+                         generator=spec.generator, seed=seed)
+
+
+def losses_from_logits(logits: Floats, labels: Integers) -> Losses:
+    """Return the (N,) cross-entropy of each example, in nats, from its (N, C) logits.
+
+    Written in the gaps to the true class, ``log(1 + sum exp(z_j - z_y))``: the usual ``logsumexp(z) - z_y`` rounds
+    every loss below 1e-16 to zero, and a ranking of well-learnt examples would be one of ties.
+
+    Raises:
+        ValueError: if the shapes do not match or a label is outside [0, C).
+    """
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(f"losses_from_logits: logits {logits.shape} and labels {labels.shape}, "
+                         "expected (N, C) and (N,)")
+    count, num_classes = logits.shape
+    if count and not 0 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(f"losses_from_logits: labels are in [{labels.min()}, {labels.max()}], "
+                         f"expected [0, {num_classes})")
+    wide = logits.astype(np.float64)
+    own = np.arange(count), labels
+    gaps = wide - wide[own][:, None]
+    gaps[own] = -np.inf
+    losses: Losses = np.logaddexp(0.0, np.logaddexp.reduce(gaps, axis=1))
+    return losses
+
+
+def _whole_class(spec: RequestSpec, index: int, seed: int, labels: Integers, num_classes: int) -> ForgetRequest:
+    if spec.classes and index >= len(spec.classes):
+        raise BadSetting(f"requests: forget set {index} of generator 'class', but 'classes' lists only "
+                         f"{len(spec.classes)}; lower 'count' or list more classes")
+    label = spec.classes[index] if spec.classes else index
+    if not 0 <= label < num_classes:
+        raise BadSetting(f"requests: class {label} cannot be forgotten; the classes are 0 to {num_classes - 1}")
+    forget = np.flatnonzero(labels == label)
+    if len(forget) == 0:
+        raise BadSetting(f"requests: class {label} cannot be forgotten; no training example belongs to it")
+    if len(forget) == len(labels):
+        raise BadSetting(f"requests: class {label} is the whole training set; nothing would be left to retain")
+    return ForgetRequest(name=f"class-{label}", scope="class", forget=forget, classes=(label,), generator="class",
+                         seed=seed)
+
+
+def _sample_count(size: float, total: int) -> int:
+    if size >= 1 and size != int(size):
+        raise BadSetting(f"requests: size = {size} is neither a number of samples nor a share of the training set "
+                         "below 1")
+    count = round(size * total) if size < 1 else int(size)
+    if not 0 < count < total:
+        raise BadSetting(f"requests: size = {size} forgets {count} of {total} training examples; "
+                         f"expected 1 to {total - 1}")
+    return count
+
+
+def _checked(losses: Losses | None, generator: str, total: int) -> Losses:
+    if losses is None:
+        raise BadSetting(f"requests: generator '{generator}' ranks by the losses of a trained original; got none")
+    if losses.shape != (total,):
+        raise BadSetting(f"requests: {total} training examples but losses of shape {losses.shape}")
+    if not np.isfinite(losses).all():
+        raise BadSetting(f"requests: generator '{generator}' cannot rank losses that are NaN or infinite; "
+                         "has the training of the original diverged?")
+    return losses
+
+
+def _slice_of_ranking(generator: str, index: int, size: int, losses: Losses) -> Integers:
+    if (index + 1) * size > len(losses):
+        raise BadSetting(f"requests: forget set {index} of generator '{generator}' needs ranks up to "
+                         f"{(index + 1) * size} of {len(losses)} training examples; lower 'count' or 'size'")
+    keys = losses if generator == "lowest-loss" else -losses
+    return np.argsort(keys, kind="stable")[index * size:(index + 1) * size]

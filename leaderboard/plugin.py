@@ -1,0 +1,16 @@
+"""The commands that the leaderboard adds to `unlearn`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from harness import hookimpl
+from leaderboard.cli import verify
+
+
+@hookimpl
+def harness_commands() -> Sequence[click.Command]:
+    """Return the leaderboard's commands."""
+    return [verify]

@@ -1,0 +1,16 @@
+"""The door through which the reference auditors come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness import Auditor, hookimpl
+from reference_methods.auditors.average_gap import AverageGap
+from reference_methods.auditors.membership import Mis, Rmia
+from reference_methods.auditors.utility import Accuracy
+
+
+@hookimpl
+def harness_auditors() -> Sequence[type[Auditor]]:
+    """Return the reference auditors."""
+    return [Accuracy, Rmia, Mis, AverageGap]
