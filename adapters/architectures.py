@@ -22,7 +22,7 @@ S = TypeVar("S")
 
 
 def _whole_numbers(value: Any) -> tuple[int, ...]:
-    if isinstance(value, str) or not all(type(number) is int and number >= 1 for number in value):
+    if not isinstance(value, list | tuple) or not all(type(number) is int and number >= 1 for number in value):
         raise ValueError(f"expected a list of positive integers, got {value!r}")
     return tuple(value)
 
@@ -39,7 +39,8 @@ class MlpSettings:
     """
 
     hidden: tuple[int, ...] = field(default=(128,), converter=_whole_numbers)
-    bias: bool | Literal["first"] = field(default=True, validator=validators.in_((True, False, "first")))
+    bias: bool | Literal["first"] = field(
+        default=True, validator=[validators.instance_of((bool, str)), validators.in_((True, False, "first"))])
     first_scale: float = field(default=1.0, validator=[validators.instance_of((int, float)), validators.gt(0)])
 
 

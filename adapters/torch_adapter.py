@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from harness.errors import BadSetting
 from harness.models import CAPABILITIES, Architecture, ModelFactory
@@ -54,4 +54,4 @@ class TorchAdapter:
         factory = TorchFactory(architecture=architecture, input_shape=tuple(input_shape), num_classes=num_classes,
                                settings=dict(settings), device=device_named(device))
         factory.check()
-        return cast(ModelFactory, factory)
+        return factory

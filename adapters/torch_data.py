@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from attrs import frozen
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.models import TrainingSet
@@ -38,11 +40,12 @@ def tensor_set(data: TrainingSet, num_classes: int, device: torch.device) -> Ten
     Raises:
         ValueError: if labels lie outside [0, C) or soft targets do not have C columns.
     """
-    targets = np.asarray(data.targets)
+    targets: NDArray[Any] = np.asarray(data.targets)
     if np.issubdtype(targets.dtype, np.integer):
-        if targets.ndim != 1 or (targets.size and not 0 <= targets.min() <= targets.max() < num_classes):
+        wrong = targets[(targets < 0) | (targets >= num_classes)]
+        if targets.ndim != 1 or wrong.size:
             raise ValueError(f"TrainingSet: labels must be (N,) and in [0, {num_classes}), got shape {targets.shape} "
-                             f"with values in [{targets.min()}, {targets.max()}]")
+                             f"with {wrong[:3].tolist() or 'none'} outside")
         dtype = torch.int64
     else:
         if targets.ndim != 2 or targets.shape[1] != num_classes:

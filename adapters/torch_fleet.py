@@ -12,8 +12,9 @@ from torch import nn
 
 from adapters.torch_adapter import TorchArchitecture
 from adapters.torch_data import tensor_set
+from adapters.torch_engines import train_all
 from adapters.torch_model import TorchModel
-from adapters.torch_training import isolated_randomness, train
+from adapters.torch_training import reproducible
 from harness.data import Booleans
 from harness.errors import BadSetting
 from harness.models import FitOptions, TrainingSet
@@ -83,10 +84,10 @@ class TorchFactory:
             raise ValueError(f"fit_many: model {int(membership.any(axis=1).argmin())} has no rows")
         tensors = tensor_set(data, self.num_classes, self.device)
         trained = [model.native for model in models]
-        for module, member, seed in zip(trained, membership, seeds, strict=True):
-            train(module, tensors, torch.tensor(np.flatnonzero(member), device=self.device), options, seed)
+        rows = [torch.tensor(np.flatnonzero(member), device=self.device) for member in membership]
+        train_all(trained, tensors, rows, options, seeds)
         return [TorchModel(module, self.num_classes, self.device) for module in trained]
 
     def _network(self, seed: int) -> nn.Module:
-        with isolated_randomness(seed, torch.device("cpu")):
+        with reproducible(seed, torch.device("cpu")):
             return self.architecture.build(self.input_shape, self.num_classes, self.settings)

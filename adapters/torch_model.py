@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from adapters.torch_data import TensorSet, tensor_set, weighted_loss
-from adapters.torch_training import state, train
+from adapters.torch_engines import train_all
+from adapters.torch_training import state
 from harness.data import Floats, Integers
 from harness.models import FitOptions, Parameters, TrainingSet
 
@@ -128,7 +129,7 @@ class TorchModel:
             raise ValueError("fit: the training set is empty")
         tensors = tensor_set(data, self.num_classes, self.device)
         rows = torch.arange(len(data), device=self.device)
-        train(module, tensors, rows, options, seed, self._mask(mask or {}))
+        train_all([module], tensors, [rows], options, [seed], self._mask(mask or {}))
         return self._like(module)
 
     @property

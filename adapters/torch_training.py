@@ -29,10 +29,8 @@ def train(module: nn.Module, data: TensorSet, rows: Tensor, options: FitOptions,
         BadSetting: if an option does not fit the network or the data.
         ValueError: if ``mask`` does not fit the network.
     """
-    if options.epochs == 0:
-        return
     mask = mask or {}
-    with _prepared(module, options) as parameters, isolated_randomness(seed, data.inputs.device):
+    with _prepared(module, options) as parameters, reproducible(seed, data.inputs.device):
         optimizer = make_optimizer(list(parameters.values()), options)
         rates = iter(learning_rates(options, -(-len(rows) // options.batch_size)))
         augment = Augmenter(options.augmentation, seed, data.inputs.shape[1:]) if options.augmentation else None
@@ -83,29 +81,31 @@ def state(module: nn.Module) -> dict[str, Tensor]:
 
 
 def make_optimizer(parameters: Sequence[Tensor], options: FitOptions) -> torch.optim.Optimizer:
-    """Return the optimizer that ``options`` describe, fused.
-
-    Raises:
-        BadSetting: for Nesterov's momentum without momentum.
-    """
+    """Return the optimizer that ``options`` describe, fused."""
     if options.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=options.lr, weight_decay=options.weight_decay, fused=True)
-    if options.nesterov and options.momentum == 0:
-        raise BadSetting("nesterov needs momentum above 0, got momentum 0")
     return torch.optim.SGD(parameters, lr=options.lr, momentum=options.momentum, nesterov=options.nesterov,
                            weight_decay=options.weight_decay, fused=True)
 
 
 @contextmanager
-def isolated_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generators, which initialisation and dropout draw from, and put them back at the end."""
+def reproducible(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators, which initialisation and dropout draw from, and ask cuDNN for determinism.
+
+    Both are put back at the end.
+    """
     devices = [device] if device.type == "cuda" else []
+    deterministic = torch.backends.cudnn.deterministic
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
         if devices:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
-        yield
+        torch.backends.cudnn.deterministic = True
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.deterministic = deterministic
 
 
 @contextmanager
