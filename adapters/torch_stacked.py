@@ -110,7 +110,7 @@ class _Stack:
 
 
 def _views(flat: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
-    parts = torch.split(flat, [shape.numel() for shape in shapes])
+    parts = flat.split([shape.numel() for shape in shapes])
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
@@ -159,7 +159,7 @@ def train_stacked(modules: Sequence[nn.Module], data: TensorSet, rows: Tensor, o
     for epoch, order in enumerate(orders):
         l1 = l1_strength(options, epoch)
         shuffled = rows.gather(1, torch.stack(order).to(rows.device))
-        for batch in torch.split(shuffled, options.batch_size, dim=1):
+        for batch in shuffled.split(options.batch_size, dim=1):
             set_gradients(layers, *batches.take(batch))
             if l1:
                 stack.gradient.add_(stack.values.sign(), alpha=l1)

@@ -37,10 +37,10 @@ def train(module: nn.Module, data: TensorSet, rows: Tensor, options: FitOptions,
         after_step = rules_after_step(module, options, mask)
         for epoch, order in enumerate(epoch_orders(len(rows), options.epochs, seed)):
             l1 = l1_strength(options, epoch)
-            for batch in torch.split(rows[order.to(rows.device)], options.batch_size):
+            for batch in rows[order.to(rows.device)].split(options.batch_size):
                 optimizer.param_groups[0]["lr"] = next(rates)
                 optimizer.zero_grad()
-                torch.autograd.backward(_loss(module, data, batch, augment))
+                _loss(module, data, batch, augment).backward()
                 if l1 or mask or options.clip_gradient is not None:
                     _change_gradients(parameters, options, l1, mask)
                 optimizer.step()

@@ -33,11 +33,10 @@ def ensure_torchvision() -> torch.library.Library | None:
         raise BadSetting("torchvision is not installed; `pip install torchvision`")
     compiled = sorted(Path(spec.submodule_search_locations[0]).glob("_C*.so"))
     try:
-        torch.ops.load_library(str(compiled[0]))  # type: ignore[no-untyped-call]
+        torch.ops.load_library(str(compiled[0]))
     except (OSError, IndexError):
-        library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+        library = torch.library.Library("torchvision", "DEF")
         for operator in _OPERATORS:
-            schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            library.define(schema)  # type: ignore[no-untyped-call]
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         return library
     return None
