@@ -82,10 +82,16 @@ class TorchModel:
         return {name: _to_numpy(total) for name, total in totals.items()}
 
     def input_gradients(self, inputs: Floats, labels: Integers) -> tuple[Floats, Floats]:
-        """Return the gradient (N, ...) of each example's own cross-entropy, and the (N, C) logits."""
+        """Return the gradient (N, ...) of each example's own cross-entropy, and the (N, C) logits.
+
+        Raises:
+            ValueError: if there are not as many labels as inputs.
+        """
+        if len(inputs) != len(labels):
+            raise ValueError(f"input_gradients: {len(inputs)} inputs but {len(labels)} labels")
         gradients, logits = [], []
         targets = torch.tensor(labels, dtype=torch.int64, device=self.device).split(_GRADIENT_BATCH)
-        for batch, target in zip(self._batches(inputs, _GRADIENT_BATCH), targets, strict=True):
+        for batch, target in zip(self._batches(inputs, _GRADIENT_BATCH), targets, strict=False):
             batch.requires_grad_(True)
             output = self._module(batch)
             # Summed, not averaged: in evaluation mode each example's gradient is its own.

@@ -36,9 +36,17 @@ def test_an_example_is_answered_alike_in_any_company(name: str) -> None:
 
 
 def test_no_inputs_give_no_rows() -> None:
-    model = factory_of("mlp").build(0)
+    model, nothing = factory_of("mlp").build(0), np.zeros((0, 1, 8, 8), np.float32)
 
-    assert model.logits(np.zeros((0, 1, 8, 8), np.float32)).shape == (0, 4)
+    gradients, logits = model.input_gradients(nothing, np.zeros(0, np.int64))
+
+    assert model.logits(nothing).shape == logits.shape == (0, 4)
+    assert gradients.shape == nothing.shape
+
+
+def test_gradients_need_a_label_for_each_input() -> None:
+    with pytest.raises(ValueError, match="3 inputs but 2 labels"):
+        factory_of("mlp").build(0).input_gradients(random_set(3).inputs, np.zeros(2, np.int64))
 
 
 def test_a_model_has_every_capability() -> None:
