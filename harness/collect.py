@@ -71,7 +71,7 @@ def _cell(cell: Cell, manifests: Mapping[str, Manifest], failed: Mapping[str, Ou
     errors = {title: failed[key].error for title, key in cell.audits.items() if key in failed}
     scores = {title: tuple(structure(score, Score, "score") for score in manifests[key].report["scores"])
               for title, key in cell.audits.items() if key not in failed}
-    measured = {"seconds": model.report.get("unlearn_seconds", model.measured["seconds"]),
-                "peak_memory_mb": model.report.get("unlearn_peak_memory_mb", model.measured["peak_memory_mb"])}
+    measured = {name: model.measured.get(f"unlearn_{name}", model.measured[name])
+                for name in ("seconds", "peak_memory_mb")}
     return CellRecord(**where, status="ok", model=model.digest, scores=scores,  # type: ignore[arg-type]
                       audit_errors=errors, facts=dict(model.report.get("facts", {})), measured=measured)

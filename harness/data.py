@@ -111,8 +111,11 @@ class DatasetSource(Protocol):
         description: one line for ``unlearn list datasets``.
     """
 
-    name: str
-    description: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
 
     def load(self, data_root: Path | None, download: bool) -> Dataset:
         """Return the data set read from ``data_root``; download only when asked.

@@ -190,8 +190,9 @@ CAPABILITIES: Mapping[str, type] = {
 
 
 def capabilities(model: object) -> frozenset[str]:
-    """Return the names of the capabilities that ``model`` has."""
-    return frozenset(name for name, protocol in CAPABILITIES.items() if isinstance(model, protocol))
+    """Return the names of the capabilities that ``model`` has; its properties are looked up, not evaluated."""
+    return frozenset(name for name, protocol in CAPABILITIES.items()
+                     if all(hasattr(type(model), member) for member in vars(protocol) if not member.startswith("_")))
 
 
 @runtime_checkable
@@ -226,9 +227,14 @@ class Architecture(Protocol):
         description: one line, naming its source.
     """
 
-    name: str
-    adapter: str
-    description: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def adapter(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
 
 
 @runtime_checkable

@@ -62,16 +62,20 @@ def _closure(module: str) -> dict[str, str]:
 
 
 def _source(module: str) -> Path | None:
-    loaded = sys.modules.get(module)
-    origin = getattr(loaded, "__file__", None)
-    if origin is None:
-        try:
-            spec = find_spec(module)
-        except ModuleNotFoundError:
-            return None
-        origin = spec.origin if spec else None
-    path = Path(origin) if origin else None
-    return path if path and path.suffix == ".py" and path.is_file() else None
+    """Return the file of a module below its top-level package, found without importing anything."""
+    top, *parts = module.split(".")
+    loaded = sys.modules.get(top)
+    spec = getattr(loaded, "__spec__", None) or find_spec(top)
+    if spec is None:
+        return None
+    if not spec.submodule_search_locations:
+        return Path(spec.origin) if not parts and spec.origin and spec.origin.endswith(".py") else None
+    for location in spec.submodule_search_locations:
+        place = Path(location).joinpath(*parts)
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if (parts or path.name == "__init__.py") and path.is_file():
+                return path
+    return None
 
 
 def imported_modules(source: bytes, module: str) -> list[str]:

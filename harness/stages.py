@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+from attrs import field, frozen
 from numpy.typing import NDArray
 
 from harness.audits import AuditCase, AuditReport
@@ -24,7 +25,6 @@ from harness.suite import RequestSpec
 from harness.tasks import Unlearned, UnlearnTask
 
 Spec = Mapping[str, Any]
-Arrays = Mapping[str, Mapping[str, NDArray[Any]]]
 
 
 class BadResult(Exception):
@@ -38,12 +38,27 @@ def execute(stage: Stage, context: Context) -> Manifest:
         Exception: whatever a plugin raises; the run records it as that cell's result.
     """
     with measured() as costs:
-        report, arrays = _WORK[stage.kind](stage.spec, context)
-    return context.store.write(stage.kind, stage.label, stage.spec, report=report, arrays=arrays,
-                               measured={**costs, "device": context.place.device})
+        done = _WORK[stage.kind](stage.spec, context)
+    return context.store.write(stage.kind, stage.label, stage.spec, report=done.report, arrays=done.arrays,
+                               measured={**costs, **done.measured, "device": context.place.device})
 
 
-def _forget(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
+@frozen(kw_only=True)
+class Done:
+    """What a stage has made.
+
+    Attributes:
+        report: small results as JSON.
+        arrays: arrays by name, by file.
+        measured: costs of a part of the stage, beside those of the whole.
+    """
+
+    report: Mapping[str, Any]
+    arrays: Mapping[str, Mapping[str, NDArray[Any]]]
+    measured: Mapping[str, float] = field(factory=dict)
+
+
+def _forget(spec: Spec, context: Context) -> Done:
     data = context.dataset(spec["data"])
     losses = None
     if spec["ranking"]:
@@ -54,23 +69,22 @@ def _forget(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
     report = {"name": request.name, "scope": request.scope, "classes": list(request.classes),
               "generator": request.generator, "seed": request.seed, "digest": request.digest,
               "size": len(request.forget)}
-    return report, {"forget": {"forget": request.forget}}
+    return Done(report=report, arrays={"forget": {"forget": request.forget}})
 
 
-def _train(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
+def _train(spec: Spec, context: Context) -> Done:
     data = context.dataset(spec["data"])
     everything = np.ones(len(data.train), dtype=bool)
     return _trained(spec, context, data, everything)
 
 
-def _retrain(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
+def _retrain(spec: Spec, context: Context) -> Done:
     data = context.dataset(spec["data"])
     retain = context.request(spec["request"]).retain_mask(len(data.train))
     return _trained(spec, context, data, retain)
 
 
-def _trained(spec: Spec, context: Context, data: Dataset,
-             members: NDArray[np.bool_]) -> tuple[dict[str, Any], Arrays]:
+def _trained(spec: Spec, context: Context, data: Dataset, members: NDArray[np.bool_]) -> Done:
     factory = context.factory(spec["model"], data)
     rows = np.flatnonzero(members)
     training = TrainingSet(inputs=data.train.inputs[rows], targets=data.train.labels[rows])
@@ -78,10 +92,10 @@ def _trained(spec: Spec, context: Context, data: Dataset,
     if not isinstance(fresh, Trainable):
         raise TypeError(f"{type(fresh).__name__} cannot be trained")
     model = fresh.fit(training, context.recipe(spec["recipe"]), derive_seed(spec["seed"], "fit"))
-    return {"members": len(rows)}, {"weights": _weights(model), "signals": _signals(model, data)}
+    return Done(report={"members": len(rows)}, arrays={"weights": _weights(model), "signals": _signals(model, data)})
 
 
-def _reference(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
+def _reference(spec: Spec, context: Context) -> Done:
     data = context.dataset(spec["data"])
     factory = context.factory(spec["model"], data)
     inputs = np.concatenate([data.train.inputs, data.test.inputs])
@@ -89,7 +103,7 @@ def _reference(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
     membership = balanced_halves(spec["models"], len(pool), derive_seed(spec["seed"], "halves"))
     models = _fleet(factory, pool, membership, context.recipe(spec["recipe"]), spec["seed"])
     logits = np.stack([_checked(model.logits(inputs), len(pool), data.num_classes) for model in models])
-    return {"models": spec["models"]}, {"signals": {"logits": logits, "membership": membership}}
+    return Done(report={"models": spec["models"]}, arrays={"signals": {"logits": logits, "membership": membership}})
 
 
 def _fleet(factory: ModelFactory, pool: TrainingSet, membership: NDArray[np.bool_], recipe: FitOptions,
@@ -108,7 +122,7 @@ def _fleet(factory: ModelFactory, pool: TrainingSet, membership: NDArray[np.bool
     return trained
 
 
-def _unlearn(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
+def _unlearn(spec: Spec, context: Context) -> Done:
     data = context.dataset(spec["data"])
     factory = context.factory(spec["model"], data)
     request = context.request(spec["request"])
@@ -126,12 +140,12 @@ def _unlearn(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
         raise BadResult(f"unlearn returned {type(unlearned.model).__name__}, which is not a model")
     if not _same(before, _weights(task.original)):
         raise BadResult("unlearn changed the original model; it must return a new one")
-    report = {"facts": {name: _finite(value) for name, value in unlearned.facts.items()},
-              "unlearn_seconds": costs["seconds"], "unlearn_peak_memory_mb": costs["peak_memory_mb"]}
-    return report, {"weights": _weights(unlearned.model), "signals": _signals(unlearned.model, data)}
+    return Done(report={"facts": {name: _finite(value) for name, value in unlearned.facts.items()}},
+                arrays={"weights": _weights(unlearned.model), "signals": _signals(unlearned.model, data)},
+                measured={"unlearn_seconds": costs["seconds"], "unlearn_peak_memory_mb": costs["peak_memory_mb"]})
 
 
-def _audit(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
+def _audit(spec: Spec, context: Context) -> Done:
     data = context.dataset(spec["data"])
     auditor = configure(context.registry.auditors[spec["auditor"]["name"]], spec["auditor"]["settings"], "auditor")
     case = AuditCase(
@@ -149,7 +163,8 @@ def _audit(spec: Spec, context: Context) -> tuple[dict[str, Any], Arrays]:
         raise BadResult(f"audit returned {type(report).__name__}, expected AuditReport")
     figures = {name: np.frombuffer(png, dtype=np.uint8) for name, png in report.figures.items()}
     scores = [as_json(attrs.evolve(score, value=_finite(score.value))) for score in report.scores]
-    return {"scores": scores, "notes": dict(report.notes)}, {"samples": report.per_sample, "figures": figures}
+    return Done(report={"scores": scores, "notes": dict(report.notes)},
+                arrays={"samples": report.per_sample, "figures": figures})
 
 
 def _models(spec: Spec, context: Context, data: Dataset) -> dict[str, Model]:
@@ -191,7 +206,7 @@ def _finite(value: Any) -> float:
     return number
 
 
-_WORK: Mapping[str, Callable[[Spec, Context], tuple[dict[str, Any], Arrays]]] = {
+_WORK: Mapping[str, Callable[[Spec, Context], Done]] = {
     "forget": _forget, "train": _train, "retrain": _retrain, "reference": _reference, "unlearn": _unlearn,
     "audit": _audit,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from harness.digests import derive_seed
 from harness.plan import ORACLE
 from harness.record import CellRecord, MethodRecord, RunRecord
 from harness.rows import Row, RowScore, SuiteName, Tuning, nested, with_id
-from harness.statistics import hierarchical_bootstrap, noise_floor
+from harness.statistics import Interval, hierarchical_bootstrap, noise_floor
 from harness.tasks import Access
 
 Array = NDArray[np.float64]
@@ -82,7 +83,7 @@ def _row(record: RunRecord, method: MethodRecord, cells: Sequence[CellRecord],
 def _tuning(method: MethodRecord, record: RunRecord) -> Tuning:
     for spec in record.suite["unlearners"]:
         if (spec["label"] or spec["name"]) == method.title and (spec["settings"] or spec["forget_only"]):
-            return Tuning(track="suite", saw="see the suite's source")
+            return Tuning(track="suite", saw="settings kept with the suite; its comments say how they were found")
     return Tuning()
 
 
@@ -137,13 +138,23 @@ def _score(record: RunRecord, column: Column, cells: Sequence[CellRecord],
     mean = hierarchical_bootstrap(values, seed=seed, standard_errors=_complete(errors, values))
     reference = hierarchical_bootstrap(oracle, seed=seed, standard_errors=_complete(oracle_errors, oracle))
     gap = hierarchical_bootstrap(floors, seed=seed)
+    (low, high), (oracle_low, oracle_high) = _within(mean, example.unit), _within(reference, example.unit)
+    gap_low, gap_high = _within(gap, "gap")
     return RowScore(
         auditor=column.auditor, name=column.name, unit=example.unit, target=example.target, chance=example.chance,
-        value=mean.value, low=mean.low, high=mean.high, n=mean.n, samples=example.n,
-        oracle=reference.value, oracle_low=reference.low, oracle_high=reference.high,
-        gap=gap.value, gap_low=None if gap.low is None else max(gap.low, 0.0), gap_high=gap.high,
+        value=mean.value, low=low, high=high, n=mean.n, samples=example.n,
+        oracle=reference.value, oracle_low=oracle_low, oracle_high=oracle_high,
+        gap=gap.value, gap_low=gap_low, gap_high=gap_high,
         gap_of_means=abs(mean.value - reference.value), floor=noise_floor(oracle[0]),
         values=nested(values.tolist()), oracle_values=nested(oracle[0].tolist()))
+
+
+def _within(interval: Interval, unit: str) -> tuple[float | None, float | None]:
+    """Return the ends of an interval inside the range that the unit allows."""
+    least, most = {"%": (0.0, 100.0), "auc": (0.0, 1.0), "gap": (0.0, math.inf), "points": (0.0, math.inf)}.get(
+        unit, (-math.inf, math.inf))
+    return tuple(None if end is None else min(max(end, least), most)  # type: ignore[return-value]
+                 for end in (interval.low, interval.high))
 
 
 def _complete(errors: Array, values: Array) -> Array | None:

@@ -25,7 +25,7 @@ def results_table(rows: Sequence[Row], shown: Sequence[str] = (), style: str = "
         lines = [[row.method.title, *(_cell(row.score(name)) for name in names), *_cost(row)] for row in group]
         oracle = group[0]
         lines.insert(1, ["(noise floor)", *(_floor(oracle.score(name)) for name in names), ""])
-        table = tabulate(lines, headers=["method", *map(_heading(group), names), "s/run"], tablefmt=style,
+        table = tabulate(lines, headers=["method", *_headings(group, names), "s/run"], tablefmt=style,
                          disable_numparse=True, stralign="right", colalign=("left",))
         blocks.append(f"{access}\n{table}")
     return "\n\n".join(blocks)
@@ -44,12 +44,9 @@ def notes(record: RunRecord, rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _heading(rows: Sequence[Row]):  # type: ignore[no-untyped-def]
+def _headings(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
     units = {score.name: score.unit for row in rows for score in row.scores}
-
-    def heading(name: str) -> str:
-        return f"{name} %" if units.get(name) == "%" else name
-    return heading
+    return [f"{name} %" if units.get(name) == "%" else name for name in names]
 
 
 def _cell(score: RowScore | None) -> str:
