@@ -6,56 +6,15 @@ that are done leave the batch: the work goes to those that are not.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from attrs import define, field, frozen, validators
 from numpy.typing import NDArray
 
-from harness import Examples, Model
+from harness import Examples
 from harness.data import Booleans, Floats, Integers
-from harness.models import InputDifferentiable
-
-
-@frozen(kw_only=True, eq=False)
-class AdversarialSet:
-    """D_A: row i belongs to row i of the attacked examples.
-
-    Attributes:
-        inputs: (K, ...) float32; the clean input where nothing was found.
-        labels: (K,) what the model says about ``inputs``; the true label where nothing was found.
-        found: (K,) bool, whether the label is wrong, as it should be.
-        already: (K,) bool, whether the clean input was misclassified: it is its own example, at distance 0.
-        distance: (K,) L2 distance from the clean input.
-        radius: (K,) the bound within which the example was sought.
-        gradient_evaluations: number of input gradients computed, over all samples.
-    """
-
-    inputs: Floats
-    labels: Integers
-    found: Booleans
-    already: Booleans
-    distance: Floats
-    radius: Floats
-    gradient_evaluations: int
-
-    @property
-    def facts(self) -> Mapping[str, float]:
-        """What a row should tell: failure rate, share already misclassified, median distance, gradients."""
-        facts = {
-            "attack failure rate": float(1 - self.found.mean()),
-            "already misclassified share": float(self.already.mean()),
-            "gradient evaluations": float(self.gradient_evaluations),
-        }
-        if self.found.any():
-            facts["median delta"] = float(np.median(self.distance[self.found]))
-        return facts
-
-
-class Attackable(Model, InputDifferentiable, Protocol):
-    """What an attack needs of a model."""
+from reference_methods.unlearners.searches import AdversarialSet, Attackable, Oracle, Search, norms
 
 
 class Attack(Protocol):
@@ -64,66 +23,6 @@ class Attack(Protocol):
     def find(self, model: Attackable, clean: Examples, seed: int) -> AdversarialSet:
         """Return the adversarial set of ``clean``; ``seed`` decides whatever is random in the search."""
         ...
-
-
-@define
-class _Oracle:
-    """The model's input gradients and predictions, counted and in batches."""
-
-    model: Attackable
-    batch_size: int
-    evaluations: int = 0
-
-    def __call__(self, inputs: Floats, labels: Integers) -> tuple[Floats, Integers]:
-        """Return (n, ...) gradients of the cross-entropy and (n,) predicted classes.
-
-        Raises:
-            ValueError: if the model returns NaN, whose largest logit would pass for a changed mind.
-        """
-        gradients, predictions = np.empty_like(inputs), np.empty(len(inputs), dtype=np.int64)
-        for start in range(0, len(inputs), self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            gradients[rows], logits = self.model.input_gradients(inputs[rows], labels[rows])
-            if np.isnan(logits).any():
-                raise ValueError("the attacked model returns NaN; it cannot be unlearned with adversarial examples")
-            predictions[rows] = logits.argmax(axis=1)
-        self.evaluations += len(inputs)
-        return gradients, predictions
-
-    def predict(self, inputs: Floats) -> Integers:
-        """Return (n,) predicted classes, without gradients."""
-        batches = range(0, len(inputs), self.batch_size)
-        logits = [self.model.logits(inputs[start:start + self.batch_size]) for start in batches]
-        predictions: Integers = np.concatenate(logits).argmax(axis=1)
-        return predictions
-
-
-@define
-class _Search:
-    """The state of one search: one row per sample."""
-
-    clean: Examples
-    already: Booleans
-    inputs: Floats
-    labels: Integers
-    found: Booleans
-    radius: Floats
-
-    @classmethod
-    def begin(cls, clean: Examples, predictions: Integers) -> _Search:
-        already = predictions != clean.labels
-        return cls(clean, already, clean.inputs.copy(), predictions.copy(), already.copy(),
-                   np.zeros(len(clean), dtype=np.float32))
-
-    def record(self, rows: Integers, points: Floats, labels: Integers, radius: NDArray[Any]) -> None:
-        """Keep ``points`` as the examples of ``rows``."""
-        self.inputs[rows], self.labels[rows], self.radius[rows], self.found[rows] = points, labels, radius, True
-
-    def result(self, evaluations: int) -> AdversarialSet:
-        """Return the adversarial set, in the order of the clean examples."""
-        return AdversarialSet(
-            inputs=self.inputs, labels=self.labels, found=self.found, already=self.already,
-            distance=_norms(self.inputs - self.clean.inputs), radius=self.radius, gradient_evaluations=evaluations)
 
 
 @frozen(kw_only=True)
@@ -160,14 +59,14 @@ class ProjectedGradient:
     def find(self, model: Attackable, clean: Examples, seed: int) -> AdversarialSet:
         """Return the adversarial set of ``clean``; the search is deterministic."""
         _check_bounds(clean.inputs, self.bounded)
-        oracle = _Oracle(model, self.batch_size)
+        oracle = Oracle(model, self.batch_size)
         gradients, predictions = oracle(clean.inputs, clean.labels)
-        search = _Search.begin(clean, predictions)
+        search = Search.begin(clean, predictions)
         self._grow(oracle, search, gradients)
         self._shrink(oracle, search, gradients)
         return search.result(oracle.evaluations)
 
-    def _grow(self, oracle: _Oracle, search: _Search, gradients: Floats) -> None:
+    def _grow(self, oracle: Oracle, search: Search, gradients: Floats) -> None:
         starts, ascents, searchable = search.clean.inputs, gradients, _moves(gradients)
         if self.warm_start:
             starts, ascents = starts.copy(), ascents.copy()
@@ -186,19 +85,19 @@ class ProjectedGradient:
             if radius >= largest:
                 return
 
-    def _shrink(self, oracle: _Oracle, search: _Search, gradients: Floats) -> None:
+    def _shrink(self, oracle: Oracle, search: Search, gradients: Floats) -> None:
         rows = np.flatnonzero(search.found & ~search.already)
-        high = _norms(search.inputs[rows] - search.clean.inputs[rows])
+        high = norms(search.inputs[rows] - search.clean.inputs[rows])
         low = np.where(search.radius[rows] > self.eps, np.minimum(search.radius[rows] / 2, high), 0)
         for _ in range(self.bisections if len(rows) else 0):
             radius = (low + high) / 2
             walk = self._ascend(oracle, search, rows, search.clean.inputs[rows], gradients[rows], radius)
-            distance = _norms(walk.points - search.clean.inputs[rows])
+            distance = norms(walk.points - search.clean.inputs[rows])
             closer = walk.flipped & (distance < high)
             search.record(rows[closer], walk.points[closer], walk.labels[closer], radius[closer])
             high, low = np.where(closer, distance, high), np.where(closer, low, radius)
 
-    def _ascend(self, oracle: _Oracle, search: _Search, rows: Integers, starts: Floats, gradients: Floats,
+    def _ascend(self, oracle: Oracle, search: Search, rows: Integers, starts: Floats, gradients: Floats,
                 radius: NDArray[Any]) -> _Walk:
         clean, true = search.clean.inputs[rows], search.clean.labels[rows]
         walk = _Walk(starts.copy(), true.copy(), gradients.copy(), np.zeros(len(rows), dtype=bool))
@@ -213,9 +112,9 @@ class ProjectedGradient:
         return walk
 
     def _step(self, points: Floats, gradients: Floats, clean: Floats, radius: NDArray[Any]) -> Floats:
-        length = self.relative_step * radius / _norms(gradients)
+        length = self.relative_step * radius / norms(gradients)
         offset = points + _wide(length, points) * gradients - clean
-        offset *= _wide(np.minimum(1, radius / np.maximum(_norms(offset), np.finfo(np.float32).tiny)), points)
+        offset *= _wide(np.minimum(1, radius / np.maximum(norms(offset), np.finfo(np.float32).tiny)), points)
         moved = (clean + offset).astype(np.float32)
         return np.clip(moved, 0, 1) if self.bounded else moved
 
@@ -261,9 +160,9 @@ class SignWalk:
         """Return the adversarial set of ``clean``."""
         _check_bounds(clean.inputs, self.bounded)
         random = np.random.default_rng(seed)
-        oracle = _Oracle(model, self.batch_size)
+        oracle = Oracle(model, self.batch_size)
         gradients, predictions = oracle(clean.inputs, clean.labels)
-        search = _Search.begin(clean, predictions)
+        search = Search.begin(clean, predictions)
         starts = clean.inputs
         for turn in range(self.rounds):
             rows = np.flatnonzero(~search.found)
@@ -279,7 +178,7 @@ class SignWalk:
             self._walk(oracle, search, rows, starts, np.sign(gradients))
         return search.result(oracle.evaluations)
 
-    def _walk(self, oracle: _Oracle, search: _Search, rows: Integers, starts: Floats, signs: Floats) -> None:
+    def _walk(self, oracle: Oracle, search: Search, rows: Integers, starts: Floats, signs: Floats) -> None:
         for step in range(1, self.steps + 1):
             left = ~search.found[rows]
             rows, starts, signs = rows[left], starts[left], signs[left]
@@ -289,9 +188,9 @@ class SignWalk:
             self._record(search, rows, points, oracle.predict(points))
 
     @staticmethod
-    def _record(search: _Search, rows: Integers, points: Floats, labels: Integers) -> None:
+    def _record(search: Search, rows: Integers, points: Floats, labels: Integers) -> None:
         hit = labels != search.clean.labels[rows]
-        distance = _norms(points[hit] - search.clean.inputs[rows[hit]])
+        distance = norms(points[hit] - search.clean.inputs[rows[hit]])
         search.record(rows[hit], points[hit], labels[hit], distance)
 
     def _bound(self, inputs: NDArray[Any]) -> Floats:
@@ -299,18 +198,25 @@ class SignWalk:
         return np.clip(plain, 0, 1) if self.bounded else plain
 
 
-def _norms(arrays: NDArray[Any]) -> Floats:
-    flat: Floats = np.linalg.norm(arrays.reshape(len(arrays), math.prod(arrays.shape[1:])), axis=1)
-    return flat
-
-
 def _wide(values: NDArray[Any], like: Floats) -> NDArray[Any]:
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
+def fgsm(model: Attackable, clean: Examples, bound: float, bounded: bool = True) -> tuple[Floats, Integers]:
+    """Return one step of length ``bound`` along the gradient's sign from each input, and what the model says there.
+
+    Source: Goodfellow et al. 2015, arXiv:1412.6572.
+    """
+    _check_bounds(clean.inputs, bounded)
+    gradients, _ = model.input_gradients(clean.inputs, clean.labels)
+    points = (clean.inputs + bound * np.sign(gradients)).astype(np.float32)
+    points = np.clip(points, 0, 1) if bounded else points
+    return points, model.logits(points).argmax(axis=1)
+
+
 def _moves(gradients: Floats) -> Booleans:
-    norms = _norms(gradients)
-    moves: Booleans = np.isfinite(norms) & (norms > 0)
+    lengths = norms(gradients)
+    moves: Booleans = np.isfinite(lengths) & (lengths > 0)
     return moves
 
 

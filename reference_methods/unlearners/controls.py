@@ -8,9 +8,9 @@ import numpy as np
 from attrs import frozen
 
 from harness import Access, Fit, Model, Scope, UnlearnTask
-from harness.models import HasParameters
+from reference_methods.unlearners.capabilities import parametrised
 from reference_methods.unlearners.fits import Part, generator, mixture, positive, run_fit
-from reference_methods.unlearners.tasks import ANY_ACCESS, ANY_SCOPE, NEEDS_RETAIN, retain_of
+from reference_methods.unlearners.tasks import ANY_ACCESS, ANY_SCOPE, NEEDS_RETAIN, LayerMode, retain_of
 
 
 @frozen(kw_only=True)
@@ -22,6 +22,7 @@ class Original:
     requires: ClassVar[frozenset[str]] = frozenset()
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
+    layer_mode: ClassVar[LayerMode] = "none"
 
     def unlearn(self, task: UnlearnTask) -> Model:
         """Return the original."""
@@ -40,6 +41,7 @@ class Retrain:
     requires: ClassVar[frozenset[str]] = frozenset({"fit"})
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
+    layer_mode: ClassVar[LayerMode] = "train"
 
     def training(self, task: UnlearnTask) -> Fit:
         """Return the recipe on D_R, from a fresh model."""
@@ -67,6 +69,7 @@ class Perturb:
     requires: ClassVar[frozenset[str]] = frozenset({"parameters"})
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
+    layer_mode: ClassVar[LayerMode] = "none"
 
     scale: float = positive(1.0)
 
@@ -76,13 +79,11 @@ class Perturb:
         Raises:
             TypeError: if the parameters of the original cannot be read.
         """
-        if not isinstance(task.original, HasParameters):
-            raise TypeError(f"{type(task.original).__name__} shows no parameters; the unlearner needs 'parameters'")
-        noise = generator(task, "perturb")
-        noisy = dict(task.original.parameters())
+        original, noise = parametrised(task.original), generator(task, "perturb")
+        noisy = dict(original.parameters())
         for name, array in noisy.items():
             # Vectors are left alone: among them are batch norm's running variances, which must stay positive.
             if array.ndim >= 2 and np.issubdtype(array.dtype, np.floating):
                 spread = self.scale * array.std()
                 noisy[name] = (array + spread * noise.standard_normal(array.shape)).astype(array.dtype)
-        return task.original.with_parameters(noisy)
+        return original.with_parameters(noisy)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness import Fit, FitOptions, Model, TrainingSet, UnlearnTask, one_hot
 from harness.data import Floats
 from harness.digests import derive_seed
-from harness.models import Trainable
+from reference_methods.unlearners.capabilities import trainable
 
 MOMENTUM = 0.9
 
@@ -28,7 +28,7 @@ class Tuned(Protocol):
     Attributes:
         epochs: passes over the data.
         lr: learning rate of SGD with momentum 0.9.
-        lr_step: the rate is divided by ten after every so many epochs; None keeps it.
+        lr_step: where a method has it: the rate is divided by ten after every so many epochs; None keeps it.
         batch_size, weight_decay: those of the original's recipe when None.
     """
 
@@ -36,8 +36,6 @@ class Tuned(Protocol):
     def epochs(self) -> int: ...
     @property
     def lr(self) -> float: ...
-    @property
-    def lr_step(self) -> int | None: ...
     @property
     def batch_size(self) -> int | None: ...
     @property
@@ -74,14 +72,14 @@ def choice(default: str, *others: str) -> Any:
     return field(default=default, validator=validators.in_((default, *others)))
 
 
-def optional_count() -> Any:
+def optional_count(default: int | None = None) -> Any:
     """Return a field for an integer that is at least one, or None."""
-    return field(default=None, validator=validators.optional([validators.instance_of(int), validators.ge(1)]))
+    return field(default=default, validator=validators.optional([validators.instance_of(int), validators.ge(1)]))
 
 
-def optional_rate() -> Any:
+def optional_rate(default: float | None = None) -> Any:
     """Return a field for a number that is zero or more, or None."""
-    return field(default=None, validator=validators.optional(validators.ge(0)))
+    return field(default=default, validator=validators.optional(validators.ge(0)))
 
 
 def lr_step(default: int | None = None) -> Any:
@@ -101,15 +99,15 @@ def tuned_options(method: Tuned, task: UnlearnTask, **changes: Any) -> FitOption
 
     Augmentation and Lipschitz clipping are those of the recipe that trained the original, as in the AMUN protocol.
     """
-    recipe = task.recipe
+    recipe, step = task.recipe, getattr(method, "lr_step", None)
     options = FitOptions(
         epochs=method.epochs,
         batch_size=recipe.batch_size if method.batch_size is None else method.batch_size,
         lr=method.lr,
         momentum=MOMENTUM,
         weight_decay=recipe.weight_decay if method.weight_decay is None else method.weight_decay,
-        schedule="constant" if method.lr_step is None else "step",
-        step_size=method.lr_step or 1,
+        schedule="constant" if step is None else "step",
+        step_size=step or 1,
         augmentation=recipe.augmentation,
         lipschitz=recipe.lipschitz,
     )
@@ -162,9 +160,7 @@ def run_fit(task: UnlearnTask, fit: Fit) -> Model:
         TypeError: if that model cannot be trained.
     """
     start = task.original if fit.start is None else fit.start
-    if not isinstance(start, Trainable):
-        raise TypeError(f"{type(start).__name__} cannot be trained; the unlearner needs the capability 'fit'")
-    return start.fit(fit.data, fit.options, task.seed, fit.mask)
+    return trainable(start).fit(fit.data, fit.options, task.seed, fit.mask)
 
 
 def run_stages(task: UnlearnTask, fits: Iterable[Fit]) -> Model:

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from harness import Access, Fit, Model, Scope, TrainingSet, UnlearnTask
 from harness.data import Integers
+from harness.models import Parameters
 from reference_methods.unlearners.fits import (
     Part,
     choice,
@@ -26,7 +27,7 @@ from reference_methods.unlearners.fits import (
     tuned_options,
 )
 from reference_methods.unlearners.labels import random_labels
-from reference_methods.unlearners.tasks import ANY_ACCESS, ANY_SCOPE
+from reference_methods.unlearners.tasks import ANY_ACCESS, ANY_SCOPE, LayerMode
 
 
 @frozen(kw_only=True)
@@ -50,6 +51,7 @@ class RandomLabels:
     requires: ClassVar[frozenset[str]] = frozenset({"fit"})
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
+    layer_mode: ClassVar[LayerMode] = "train"
 
     epochs: int = count(10)
     lr: float = rate(1e-2)
@@ -69,11 +71,16 @@ class RandomLabels:
             if self.labels == "redrawn":
                 drawn = random_labels(task.forget.labels, task.num_classes, random, self.exclude_true)
 
+    def mask(self, task: UnlearnTask) -> Parameters | None:
+        """Return which weights may move; None for all."""
+        return None
+
     def training(self, task: UnlearnTask) -> Fit | None:
         """Return the fit, or None where labels differ from epoch to epoch, which one fit cannot say."""
         if self.labels == "redrawn":
             return None
-        return Fit(data=self._data(task, next(self.labels_of_epochs(task))), options=tuned_options(self, task))
+        data = self.relabelled(task, next(self.labels_of_epochs(task)))
+        return Fit(data=data, options=tuned_options(self, task), mask=self.mask(task))
 
     def unlearn(self, task: UnlearnTask) -> Model:
         """Return the relabelled model."""
@@ -81,11 +88,13 @@ class RandomLabels:
         if fit is not None:
             return run_fit(task, fit)
         options = tuned_options(self, task)
+        mask = self.mask(task)
         labels = zip(range(self.epochs), self.labels_of_epochs(task), strict=False)
-        return run_stages(task, (Fit(data=self._data(task, drawn), options=one_epoch(options, epoch))
+        return run_stages(task, (Fit(data=self.relabelled(task, drawn), options=one_epoch(options, epoch), mask=mask)
                                  for epoch, drawn in labels))
 
-    def _data(self, task: UnlearnTask, labels: Integers) -> TrainingSet:
+    def relabelled(self, task: UnlearnTask, labels: Integers) -> TrainingSet:
+        """Return D_F with ``labels`` (K,), and D_R if it is trained on."""
         parts = [Part(inputs=task.forget.inputs, targets=labels)]
         if self.with_retain and task.retain is not None:
             parts.append(Part(inputs=task.retain.inputs, targets=task.retain.labels))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from harness import Access, Examples, Scope, UnlearnTask
+
+LayerMode = Literal["train", "eval", "none"]
+"""How layers such as batch norm run while weights are learned; ``none`` where nothing is learned."""
 
 ANY_ACCESS: tuple[Access, ...] = ("retain+forget", "forget-only")
 NEEDS_RETAIN: tuple[Access, ...] = ("retain+forget",)

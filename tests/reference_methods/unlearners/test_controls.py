@@ -69,5 +69,5 @@ def test_perturb_wants_parameters(sample_task: UnlearnTask) -> None:
         def logits(self, inputs: np.ndarray) -> np.ndarray:
             return inputs
 
-    with pytest.raises(TypeError, match="Served shows no parameters"):
+    with pytest.raises(TypeError, match="Served lacks the capability 'parameters'"):
         Perturb().unlearn(attrs.evolve(sample_task, original=Served()))
