@@ -6,14 +6,17 @@ import attrs
 import numpy as np
 import pytest
 
-from harness import FitOptions, UnlearnTask
-from reference_methods.unlearners.finetune import FineTune, GradientAscent
-from tests.reference_methods.unlearners.numpy_model import softmax
+from harness import Examples, FitOptions, UnlearnTask
+from reference_methods.unlearners.finetune import FineTune, GradientAscent, NegGradPlus
+from tests.reference_methods.unlearners.numpy_model import NumpyModel, softmax
 
 
-def cross_entropy(model, examples) -> float:
-    probabilities = softmax(model.logits(examples.inputs))
-    return float(-np.log(probabilities[np.arange(len(examples)), examples.labels]).mean())
+def losses(model: NumpyModel, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return -np.log(softmax(model.logits(inputs))[np.arange(len(labels)), labels])
+
+
+def cross_entropy(model: NumpyModel, examples: Examples) -> float:
+    return float(losses(model, examples.inputs, examples.labels).mean())
 
 
 def test_fine_tuning_trains_on_the_retain_set_alone(sample_task: UnlearnTask) -> None:
@@ -78,3 +81,29 @@ def test_a_step_that_would_never_come_is_refused() -> None:
 def test_impossible_hyper_parameters_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         FineTune(**wrong)
+
+
+def test_neggrad_plus_weighs_the_mean_losses_of_both_sets(sample_task: UnlearnTask) -> None:
+    task, alpha = sample_task, 0.7
+    data = NegGradPlus(alpha=alpha).training(task).data
+
+    loss = float(np.mean(data.weights * losses(task.original, data.inputs, data.targets)))
+
+    on_retain, on_forget = (cross_entropy(task.original, part) for part in (task.retain, task.forget))
+    expected = alpha * on_retain - (1 - alpha) * on_forget
+    # D_F is 12 samples repeated 9 times to the 108 of D_R, so both means are exact up to 32 bits.
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_neggrad_plus_repeats_the_forget_set_to_the_length_of_the_retain_set(sample_task: UnlearnTask) -> None:
+    fit = NegGradPlus().training(sample_task)
+
+    assert len(fit.data) == 2 * len(sample_task.retain)
+    assert (fit.data.weights < 0).sum() == len(sample_task.retain)
+    assert fit.options.batch_size == 2 * sample_task.recipe.batch_size
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.1])
+def test_neggrad_plus_refuses_an_alpha_outside_the_unit_interval(alpha: float) -> None:
+    with pytest.raises(ValueError, match="alpha"):
+        NegGradPlus(alpha=alpha)
