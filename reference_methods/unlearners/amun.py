@@ -8,8 +8,9 @@ from attrs import field, frozen, validators
 
 from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask
 from harness.digests import derive_seed
-from harness.models import InputDifferentiable
-from reference_methods.unlearners.attacks import AdversarialSet, Attack, ProjectedGradient, SignWalk
+from harness.models import Parameters
+from reference_methods.unlearners.attacks import Attack, ProjectedGradient, SignWalk
+from reference_methods.unlearners.capabilities import attackable
 from reference_methods.unlearners.fits import (
     Part,
     choice,
@@ -22,9 +23,12 @@ from reference_methods.unlearners.fits import (
     positive,
     rate,
     run_fit,
+    share,
     tuned_options,
 )
-from reference_methods.unlearners.tasks import ANY_ACCESS, ANY_SCOPE, full_training_set
+from reference_methods.unlearners.masks import saliency_mask
+from reference_methods.unlearners.searches import AdversarialSet
+from reference_methods.unlearners.tasks import ANY_ACCESS, ANY_SCOPE, LayerMode, full_training_set
 
 
 @frozen(kw_only=True)
@@ -55,6 +59,7 @@ class Amun:
     requires: ClassVar[frozenset[str]] = frozenset({"fit", "input-gradients"})
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
+    layer_mode: ClassVar[LayerMode] = "train"
 
     epochs: int = count(10)
     lr: float = rate(1e-2)
@@ -76,10 +81,12 @@ class Amun:
         Raises:
             TypeError: if the attacked model has no input gradients.
         """
-        attacked = self._attacked(task)
-        if not isinstance(attacked, InputDifferentiable):
-            raise TypeError(f"{type(attacked).__name__} has no input gradients; AMUN needs 'input-gradients'")
+        attacked = attackable(self._attacked(task))
         return self._attack().find(attacked, task.forget, derive_seed(task.seed, "attack"))
+
+    def mask(self, task: UnlearnTask) -> Parameters | None:
+        """Return which weights may move; None for all."""
+        return None
 
     def training(self, task: UnlearnTask) -> Fit:
         """Return CE on the union, D_A included."""
@@ -102,7 +109,8 @@ class Amun:
             parts.append(Part(inputs=task.forget.inputs, targets=task.forget.labels))
         if task.retain is not None:
             parts.append(Part(inputs=task.retain.inputs, targets=task.retain.labels))
-        return Fit(data=mixture(parts, task.num_classes), options=tuned_options(self, task))
+        data = mixture(parts, task.num_classes)
+        return Fit(data=data, options=tuned_options(self, task), mask=self.mask(task))
 
     def _attacked(self, task: UnlearnTask) -> Model:
         if self.surrogate_seed is None:
@@ -117,3 +125,37 @@ class Amun:
             return ProjectedGradient(eps=self.eps, steps=self.attack_steps, bisections=self.bisections,
                                      warm_start=self.as_published, bounded=self.bounded)
         return SignWalk(random_start=self.attack == "ffgsm", bounded=self.bounded)
+
+
+@frozen(kw_only=True)
+class AmunSalun(Amun):
+    """AMUN in which only the weights that SalUn's mask selects may move.
+
+    Source: arXiv:2503.00917, appendix D. The released code masks gradients only, so weight decay and momentum move
+    masked weights there; here they stay bit-identical.
+
+    Attributes:
+        mask_ratio: share of the weights that may move; searched in {0.1, ..., 0.9} in the paper, 0.5 in its code.
+    """
+
+    name: ClassVar[str] = "amun+salun"
+    requires: ClassVar[frozenset[str]] = Amun.requires | {"loss-gradients"}
+
+    mask_ratio: float = share(0.5)
+
+    def mask(self, task: UnlearnTask) -> Parameters:
+        """Return SalUn's mask."""
+        return saliency_mask(task, self.mask_ratio)
+
+
+@frozen(kw_only=True)
+class AmunAdaptive(Amun):
+    """AMUN-A: D_A is made on the model that the request is put to, not on the first of a sequence of models.
+
+    For a single request the two are one. In a sequence, ``task.original`` is the model that the last request left, and
+    D_A is made on it anew and used in every epoch. The released code does so in the first epoch of a request only.
+
+    Source: arXiv:2503.00917, section 6.3.
+    """
+
+    name: ClassVar[str] = "amun-a"

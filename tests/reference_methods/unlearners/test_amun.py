@@ -130,7 +130,7 @@ def test_a_model_without_input_gradients_is_refused(sample_task: UnlearnTask) ->
         def logits(self, inputs: np.ndarray) -> np.ndarray:
             return inputs
 
-    with pytest.raises(TypeError, match="Served has no input gradients"):
+    with pytest.raises(TypeError, match="Served lacks the capability 'input-gradients'"):
         Amun().unlearn(attrs.evolve(sample_task, original=Served()))
 
 
