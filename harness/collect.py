@@ -9,13 +9,14 @@ from typing import Any
 from harness.audits import Score
 from harness.engine import Outcome
 from harness.environment import environment
-from harness.plan import Cell, Plan, PlannedMethod
+from harness.plan import Cell, Plan, Skipped
 from harness.planner import describe
 from harness.plugins import Registry
 from harness.provenance import class_digest
 from harness.record import CellRecord, MethodRecord, RequestRecord, RunRecord, SkippedRecord
-from harness.settings import as_json, structure
+from harness.settings import Settings, as_json, structure
 from harness.store import Manifest, Store
+from harness.tasks import Access, Unlearner
 
 
 def collect(plan: Plan, store: Store, registry: Registry, failed: Mapping[str, Outcome], stages: Mapping[str, Any],
@@ -33,11 +34,11 @@ def collect(plan: Plan, store: Store, registry: Registry, failed: Mapping[str, O
     return RunRecord(
         suite=as_json(plan.suite), suite_digest=plan.suite.digest, protocol=plan.suite.protocol, data=plan.data,
         requests=tuple(_request(manifests[key], plan) for key in plan.requests),
-        methods=tuple(_method(method, registry) for method in plan.methods),
+        methods=tuple(_method(m.spec.title, m.access, type(m.unlearner), registry, as_json(m.unlearner), m.runs)
+                      for m in plan.methods),
         auditors={title: describe(auditor) for title, auditor in plan.auditors.items()},
         cells=tuple(_cell(cell, manifests, failed) for cell in plan.cells),
-        skipped=tuple(SkippedRecord(kind=s.kind, title=s.title, access=s.access, reason=s.reason)
-                      for s in plan.skipped),
+        skipped=tuple(_skipped(skipped, registry) for skipped in plan.skipped),
         originals=tuple(manifests[key].digest for key in plan.originals),
         references=tuple(manifests[key].digest for key in plan.references),
         stages=dict(stages),
@@ -52,13 +53,21 @@ def _request(manifest: Manifest, plan: Plan) -> RequestRecord:
                          classes=tuple(report["classes"]), forget=report["size"], train=plan.data["train"])
 
 
-def _method(method: PlannedMethod, registry: Registry) -> MethodRecord:
-    kind = type(method.unlearner)
+def _method(title: str, access: Access, kind: type[Unlearner], registry: Registry, settings: Settings,
+            runs: int) -> MethodRecord:
     owner = registry.unlearners.find(kind.name).owner
     return MethodRecord(
-        title=method.spec.title, name=kind.name, version=kind.version, aliases=tuple(getattr(kind, "aliases", ())),
-        access=method.access, settings=as_json(method.unlearner), source=class_digest(kind), owner=as_json(owner),
-        runs=method.runs, note=str(getattr(kind, "note", "")))
+        title=title, name=kind.name, version=kind.version, aliases=tuple(getattr(kind, "aliases", ())), access=access,
+        settings=settings, source=class_digest(kind), owner=as_json(owner), runs=runs,
+        note=str(getattr(kind, "note", "")))
+
+
+def _skipped(skipped: Skipped, registry: Registry) -> SkippedRecord:
+    method = None
+    if skipped.kind == "unlearner" and skipped.access:
+        method = _method(skipped.title, skipped.access, registry.unlearners[skipped.name], registry, {}, 0)
+    return SkippedRecord(kind=skipped.kind, title=skipped.title, access=skipped.access, reason=skipped.reason,
+                         method=method)
 
 
 def _cell(cell: Cell, manifests: Mapping[str, Manifest], failed: Mapping[str, Outcome]) -> CellRecord:

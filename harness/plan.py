@@ -78,12 +78,13 @@ class Skipped:
 
     Attributes:
         kind: ``unlearner`` or ``auditor``.
-        title: of the method or auditor.
+        name, title: of the method or auditor.
         access: the access mode concerned, or None for all.
         reason: why.
     """
 
     kind: str
+    name: str
     title: str
     access: Access | None
     reason: str

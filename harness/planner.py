@@ -137,7 +137,8 @@ class Planner:
                     continue
                 reason = self._cannot(kind, access)
                 if reason:
-                    self.skipped.append(Skipped(kind="unlearner", title=spec.title, access=access, reason=reason))
+                    self.skipped.append(Skipped(kind="unlearner", name=kind.name, title=spec.title, access=access,
+                                                reason=reason))
                     continue
                 unlearner = configure(kind, spec.settings_for(access), f"method '{spec.title}'")
                 runs = 1 if getattr(kind, "deterministic", False) else self.suite.runs
@@ -171,7 +172,8 @@ class Planner:
             auditor = configure(kind, spec.settings, f"auditor '{spec.title}'")
             reason = self._cannot_audit(spec, auditor, chosen)
             if reason:
-                self.skipped.append(Skipped(kind="auditor", title=spec.title, access=None, reason=reason))
+                self.skipped.append(Skipped(kind="auditor", name=kind.name, title=spec.title, access=None,
+                                            reason=reason))
             else:
                 chosen[spec.title] = auditor
         return chosen

@@ -90,12 +90,13 @@ class MethodRecord:
 
 @frozen(kw_only=True)
 class SkippedRecord:
-    """A method or auditor that could not run, and why."""
+    """A method or auditor that could not run, and why; a method with what names it."""
 
     kind: str
     title: str
     access: Access | None
     reason: str
+    method: MethodRecord | None = None
 
 
 @frozen(kw_only=True)

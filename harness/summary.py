@@ -49,6 +49,8 @@ def make_rows(record: RunRecord) -> list[Row]:
     for method in record.methods:
         cells = [c for c in record.cells if c.method == method.title and c.access == method.access]
         rows.append(_row(record, method, cells, oracle_cells))
+    rows += [_row(record, skipped.method, (), oracle_cells, skipped.reason)
+             for skipped in record.skipped if skipped.method]
     return rows
 
 
@@ -63,9 +65,9 @@ def _oracle_method(record: RunRecord, access: Access) -> MethodRecord:
 
 
 def _row(record: RunRecord, method: MethodRecord, cells: Sequence[CellRecord],
-         oracle_cells: Sequence[CellRecord]) -> Row:
+         oracle_cells: Sequence[CellRecord], skipped: str = "") -> Row:
     good = [cell for cell in cells if cell.status == "ok"]
-    status, reason = _status(cells)
+    status, reason = ("skipped", skipped) if skipped else _status(cells)
     suite = record.suite
     seeds = {"root": suite["seed"], "originals": suite["originals"], "forget_sets": len(record.requests),
              "runs": method.runs, "oracles": suite["oracles"], "references": suite["references"]["count"]}

@@ -39,7 +39,7 @@ def notes(record: RunRecord, rows: Sequence[Row]) -> list[str]:
              f"{record.suite['oracles']} oracles per forget set; {record.suite['references']['count']} references"]
     lines += [f"{row.method.title} ({row.method.access}): {row.status}, {row.reason}" for row in rows
               if row.status != "ok"]
-    lines += [f"skipped {s.kind} {s.title}{f' ({s.access})' if s.access else ''}: {s.reason}" for s in record.skipped]
+    lines += [f"{s.kind} {s.title}: skipped, {s.reason}" for s in record.skipped if not s.method]
     lines += [f"{m.title}: {m.note}" for m in {m.title: m for m in record.methods}.values() if m.note]
     return lines
 
@@ -68,4 +68,4 @@ def _digits(score: RowScore) -> int:
 
 def _cost(row: Row) -> list[str]:
     seconds = row.measured.get("seconds")
-    return [f"{seconds:.2f}" if isinstance(seconds, float) else "-"]
+    return [f"{seconds:.2f}" if isinstance(seconds, float) else row.status]

@@ -16,7 +16,7 @@ from harness.cli.doctor import doctor
 from harness.cli.listing import list_command, show
 from harness.cli.planning import plan_command
 from harness.cli.running import run_command
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UnknownName
 from harness.plugins import load_registry
 
 BUILT_IN = {command.name: command for command in (run_command, plan_command, list_command, show, doctor)}
@@ -33,7 +33,10 @@ class Commands(click.Group):
         """Return one command; plugins are loaded only for a name that is not built in."""
         if cmd_name in BUILT_IN:
             return BUILT_IN[cmd_name]
-        command: click.Command = load_registry().commands[cmd_name]
+        added = load_registry().commands
+        if cmd_name not in added.entries:
+            raise UnknownName("command", cmd_name, [*filter(None, BUILT_IN), *added])
+        command: click.Command = added[cmd_name]
         return command
 
 
