@@ -66,7 +66,7 @@ class Ssd:
     Attributes:
         alpha: selection threshold.
         dampening: lambda.
-        batch_size: of the importances.
+        batch_size: of the importances; the value is not from the paper.
     """
 
     name: ClassVar[str] = "ssd"

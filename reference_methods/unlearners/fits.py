@@ -88,6 +88,7 @@ def lr_step(default: int | None = None) -> Any:
     Published schedules that silently never trigger are why (a milestone at epoch 91 of 10).
     """
     def takes_effect(method: Any, attribute: Any, value: int | None) -> None:
+        # A single epoch lets a step of 1 pass: it is the default of some methods, and harmless there.
         if value is not None and not 1 <= value < max(method.epochs, 2):
             raise ValueError(f"lr_step {value} never takes effect in {method.epochs} epochs; "
                              f"expected 1 to {method.epochs - 1}, or leave it out for a constant rate")

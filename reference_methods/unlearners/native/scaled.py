@@ -26,7 +26,7 @@ def fine_tune_with_scaled_gradients(model: Model, examples: Examples, full: Mapp
                for name, parameter in network.named_parameters()]
     optimizer = make_optimizer(network, options)
     steps = -(-len(examples) // options.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rise_and_fall(step, steps, options.epochs))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rise_and_fall(step, steps, options.epochs))
 
     def scale_gradients() -> None:
         for parameter, factor in factors:
@@ -42,7 +42,7 @@ def fine_tune_with_scaled_gradients(model: Model, examples: Examples, full: Mapp
     return native.with_native(network)
 
 
-def _rise_and_fall(step: int, steps_per_epoch: int, epochs: int) -> float:
+def rise_and_fall(step: int, steps_per_epoch: int, epochs: int) -> float:
     """Return the share of the full rate at ``step``, counted from 0."""
     total = steps_per_epoch * epochs
     if step < steps_per_epoch:

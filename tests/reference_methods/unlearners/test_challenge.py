@@ -5,10 +5,11 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from reference_methods.unlearners.challenge import ConvolutionTranspose, MaskedSmallGradients
-from reference_methods.unlearners.native.scaled import _rise_and_fall, fine_tune_with_scaled_gradients
+from reference_methods.unlearners.native.scaled import rise_and_fall, fine_tune_with_scaled_gradients
 from tests.reference_methods.unlearners.torch_tasks import RECIPE, torch_task
 
 
@@ -41,7 +42,7 @@ def test_a_network_without_convolutions_is_refused(method: ConvolutionTranspose 
 def test_kernels_without_a_transpose_of_their_own_are_refused(kernel: int | tuple[int, int], message: str) -> None:
     task = torch_task("convolutional", "sample")
     network = nn.Sequential(nn.Conv2d(1, 2, kernel), nn.Flatten(), nn.LazyLinear(3))
-    network(__import__("torch").zeros(1, 1, 6, 6))
+    network(torch.zeros(1, 1, 6, 6))
 
     with pytest.raises(ValueError, match=message):
         ConvolutionTranspose().unlearn(attrs.evolve(task, original=task.original.with_native(network)))
@@ -87,6 +88,6 @@ def test_other_weights_learn_at_a_tenth_of_the_rate() -> None:
 
 
 def test_the_rate_rises_for_an_epoch_and_then_falls() -> None:
-    rates = [_rise_and_fall(step, steps_per_epoch=4, epochs=3) for step in range(12)]
+    rates = [rise_and_fall(step, steps_per_epoch=4, epochs=3) for step in range(12)]
 
     assert rates == pytest.approx([0.25, 0.5, 0.75, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])

@@ -38,7 +38,7 @@ from tests.reference_methods.unlearners.methods import (
     task_for,
     those,
 )
-from tests.reference_methods.unlearners.torch_tasks import torch_task
+from tests.reference_methods.unlearners.torch_tasks import on_device, torch_task
 
 CHANGING = those(lambda method: method.name != "original")
 ALL = those(lambda method: True)
@@ -140,6 +140,12 @@ def test_methods_for_forget_only_need_no_retain_set(method: Any) -> None:
 @pytest.mark.parametrize("method", those(lambda method: "class" in method.scopes))
 def test_methods_for_classes_run_on_a_class(method: Any) -> None:
     check_outputs_keep_their_number(method, torch_task("convolutional", "class"))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", ALL)
+def test_methods_run_where_the_original_computes(method: Any) -> None:
+    check_outputs_keep_their_number(method, on_device(task_for(method, "normalised"), "cuda"))
 
 
 def test_names_and_aliases_are_unique() -> None:

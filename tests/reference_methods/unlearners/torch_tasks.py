@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import cache
 
+import attrs
 import numpy as np
 import torch
 from torch import nn
@@ -54,6 +55,14 @@ def perceptron(seed: int) -> TorchModel:
 
 
 NETWORKS = {"convolutional": convolutional, "normalised": normalised, "perceptron": perceptron}
+
+
+def on_device(task: UnlearnTask, device: str) -> UnlearnTask:
+    """Return the same task with models that compute elsewhere."""
+    def moved(model: TorchModel) -> TorchModel:
+        return TorchModel(model.native, model.num_classes, torch.device(device))
+
+    return attrs.evolve(task, original=moved(task.original), build=lambda seed: moved(task.build(seed)))
 
 
 @cache
