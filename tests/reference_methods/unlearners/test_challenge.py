@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from reference_methods.unlearners.challenge import ConvolutionTranspose, MaskedSmallGradients
-from reference_methods.unlearners.native.scaled import rise_and_fall, fine_tune_with_scaled_gradients
+from reference_methods.unlearners.native.scaled import fine_tune_with_scaled_gradients, rise_and_fall
 from tests.reference_methods.unlearners.torch_tasks import RECIPE, torch_task
 
 
