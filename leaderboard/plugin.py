@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import click
 
 from harness import hookimpl
+from leaderboard.board_cli import leaderboard
 from leaderboard.cli import verify
 
 
 @hookimpl
 def harness_commands() -> Sequence[click.Command]:
     """Return the leaderboard's commands."""
-    return [verify]
+    return [verify, leaderboard]

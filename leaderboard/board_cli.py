@@ -1,0 +1,116 @@
+"""`unlearn leaderboard`: check, build and preview the board."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from harness.rows import read_rows, write_rows
+from leaderboard.board import Board, read_board, retraction, row_files
+
+PUBLISHED = Path(__file__).parent / "rows"
+_rows = click.option("--rows", type=click.Path(path_type=Path), default=PUBLISHED, metavar="DIR",
+                     help="Folder of *.jsonl files, or one file [default: the published rows].")
+
+
+@click.group("leaderboard")
+def leaderboard() -> None:
+    """Publish rows: check them, build the static site, preview it, withdraw a row."""
+
+
+@leaderboard.command()
+@_rows
+def check(rows: Path) -> None:
+    """Check a board: every row valid, ids unique, history whole, one protocol per suite; then list what is flagged.
+
+    Exit code 1 when a row is flagged as not to be believed without an explanation.
+
+    \b
+    unlearn leaderboard check
+    unlearn leaderboard check --rows unlearn-store/runs/digits-v1-0123456789ab/rows.jsonl
+    """
+    from leaderboard.flags import find_flags
+
+    board = read_board(rows)
+    flags = find_flags(board.current)
+    grave = False
+    for row in board.current:
+        for flag in flags[row.id]:
+            grave |= flag.grave
+            if flag.level != "background":
+                click.echo(f"{row.suite.name} {row.method.access} {row.method.title} ({row.id[:12]}): "
+                           f"{flag.title}: {flag.evidence}")
+    click.echo(_summary(board))
+    if grave:
+        click.get_current_context().exit(1)
+
+
+@leaderboard.command("build")
+@_rows
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of the site.")
+def build_command(rows: Path, out: Path) -> None:
+    """Write the static site of a board; it works from a disk and loads nothing from elsewhere.
+
+    \b
+    unlearn leaderboard build --out site
+    unlearn leaderboard build --rows unlearn-store/runs/digits-v1-0123456789ab/rows.jsonl --out site
+    """
+    board = read_board(rows)
+    pages = _build(board, out)
+    click.echo(f"{_summary(board)}; {pages} pages: {out / 'index.html'}")
+
+
+@leaderboard.command()
+@_rows
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
+def serve(rows: Path, port: int) -> None:
+    """Build the site in a temporary folder and serve it to this machine until interrupted.
+
+    \b
+    unlearn leaderboard serve
+    """
+    from leaderboard.preview import preview
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "site"
+        _build(read_board(rows), out)
+        with preview(out, port) as server:
+            click.echo(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)", err=True)
+            server.serve_forever()
+
+
+@leaderboard.command()
+@click.argument("row")
+@click.option("--reason", required=True, help="Why the row no longer counts.")
+@_rows
+def retract(row: str, reason: str, rows: Path) -> None:
+    """Withdraw the row whose id begins with ROW: a row is added that supersedes it and says why.
+
+    \b
+    unlearn leaderboard retract 0123456789ab --reason "trained on the test set"
+    """
+    board = read_board(rows)
+    old = board.find(row)
+    withdrawn = retraction(old, reason)
+    for path in row_files(rows):
+        kept = read_rows(path)
+        if old in kept:
+            write_rows([*kept, withdrawn], path)
+            click.echo(f"{path}: row {old.id[:12]} is retracted by {withdrawn.id[:12]}")
+
+
+def _build(board: Board, out: Path) -> int:
+    from harness.plugins import load_registry
+    from leaderboard.catalog import make_catalog
+    from leaderboard.site import build
+
+    return build(board, out, make_catalog(load_registry()))
+
+
+def _summary(board: Board) -> str:
+    retracted = sum(bool(row.retracted) for row in board.latest)
+    suites = len({row.suite.name for row in board.current})
+    return (f"{len(board.rows)} rows are valid; {len(board.current)} count, {retracted} are retracted; "
+            f"{suites} suite{'' if suites == 1 else 's'}")
