@@ -110,7 +110,7 @@ class NamedNetwork:
         Raises:
             BadSetting: if a setting is unknown or malformed, or the inputs have the wrong shape.
         """
-        chosen: Any = _read(self.name, self.settings, settings)
+        chosen: Any = read_settings(self.name, self.settings, settings)
         if self.smallest is not None and (len(input_shape) != 3 or min(input_shape[1:]) < self.smallest):
             raise BadSetting(f"model '{self.name}' takes images (channels, height, width) of at least "
                              f"{self.smallest} x {self.smallest}, got inputs of shape {tuple(input_shape)}")
@@ -118,7 +118,12 @@ class NamedNetwork:
         return network
 
 
-def _read(model: str, kind: type[S], settings: Mapping[str, Any]) -> S:
+def read_settings(model: str, kind: type[S], settings: Mapping[str, Any]) -> S:
+    """Return the settings of an architecture as an instance of ``kind``.
+
+    Raises:
+        BadSetting: if a setting is unknown or malformed.
+    """
     known = [attribute.name for attribute in attrs.fields(kind)]  # type: ignore[arg-type]
     unknown = sorted(set(settings) - set(known))
     if unknown:

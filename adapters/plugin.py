@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from adapters.architectures import ARCHITECTURES
+from adapters.linear_adapter import LINEAR, LinearAdapter
 from adapters.torch_adapter import TorchAdapter
 from harness import Adapter, Architecture, hookimpl
 
@@ -13,10 +14,10 @@ from harness import Adapter, Architecture, hookimpl
 @hookimpl
 def harness_adapters() -> Sequence[type[Adapter]]:
     """Return the adapters of this package."""
-    return [TorchAdapter]
+    return [TorchAdapter, LinearAdapter]
 
 
 @hookimpl
 def harness_models() -> Sequence[Architecture]:
     """Return the architectures of this package."""
-    return cast(Sequence[Architecture], ARCHITECTURES)
+    return cast(Sequence[Architecture], [*ARCHITECTURES, LINEAR])

@@ -29,7 +29,7 @@ def test_importing_the_plugin_loads_no_framework() -> None:
 
 
 def test_hooks_return_what_the_contracts_ask_for() -> None:
-    assert list(harness_adapters()) == [TorchAdapter]
+    assert TorchAdapter in harness_adapters()
     assert isinstance(TorchAdapter(), Adapter)
     assert all(isinstance(architecture, Architecture) for architecture in harness_models())
 

@@ -1,0 +1,69 @@
+"""The ``linear`` adapter: softmax regression in NumPy, for tests, tutorials and convex baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from attrs import field, frozen, validators
+
+from adapters.architectures import read_settings
+from harness.errors import BadSetting
+from harness.models import CAPABILITIES, Architecture, ModelFactory
+
+
+@frozen(kw_only=True)
+class LinearSettings:
+    """Settings of ``linear``.
+
+    Attributes:
+        scale: factor on the initial parameters; 0 starts at zero.
+    """
+
+    scale: float = field(default=1.0, validator=[validators.instance_of((int, float)), validators.ge(0)])
+
+
+@frozen
+class LinearArchitecture:
+    """The one architecture of the adapter."""
+
+    name: str = "linear"
+    adapter: str = "linear"
+    description: str = "softmax regression in NumPy, differentiable, trained in milliseconds; setting scale"
+
+
+class LinearAdapter:
+    """Softmax regression in NumPy on a CPU: every capability but native-torch, and no framework to import."""
+
+    name: ClassVar[str] = "linear"
+    version: ClassVar[str] = "1"
+    capabilities: ClassVar[frozenset[str]] = frozenset(CAPABILITIES) - {"native-torch"} | {"fit-many"}
+
+    def factory(self, architecture: Architecture, input_shape: tuple[int, ...], num_classes: int,
+                settings: Mapping[str, Any], device: str) -> ModelFactory:
+        """Return a factory of softmax regressions.
+
+        Args:
+            architecture: ``linear``.
+            input_shape: of one input; it is flattened.
+            num_classes: C, at least 2.
+            settings: of `LinearSettings`.
+            device: ``cpu`` or ``auto``.
+
+        Raises:
+            BadSetting: if the settings or the device do not fit.
+        """
+        from adapters.linear_model import LinearFactory
+
+        if architecture.adapter != self.name:
+            raise BadSetting(f"architecture '{architecture.name}' belongs to adapter '{architecture.adapter}'; "
+                             f"adapter '{self.name}' cannot build it")
+        if num_classes < 2:
+            raise BadSetting(f"model '{architecture.name}' needs at least 2 classes, got {num_classes}")
+        if device not in ("cpu", "auto"):
+            raise BadSetting(f"adapter '{self.name}' computes on the cpu, not on '{device}'")
+        chosen = read_settings(architecture.name, LinearSettings, settings)
+        return LinearFactory(input_shape=tuple(input_shape), num_classes=num_classes, scale=float(chosen.scale))
+
+
+LINEAR = LinearArchitecture()

@@ -1,0 +1,167 @@
+"""The training primitive for softmax regression in NumPy: M models at once, each on its own rows.
+
+The updates are those of ``torch.optim``: the same parameters trained on the same batches end at the same place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.schedules import l1_strength, learning_rates
+from harness.data import Booleans, Floats, Integers
+from harness.errors import BadSetting
+from harness.models import FitOptions, TrainingSet, one_hot
+
+WEIGHT, BIAS = "output.weight", "output.bias"
+"""Names of the parameters: those of the torch adapter's ``mlp`` without hidden layers."""
+
+Stack = dict[str, Floats]
+"""Parameters of M models: (M, C, D) weights and (M, C) biases."""
+
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+
+
+def train_stack(stack: Stack, data: TrainingSet, rows: Integers, options: FitOptions, seeds: Sequence[int],
+                mask: Mapping[str, Booleans] | None = None) -> Stack:
+    """Return M models, the m-th trained from the m-th of ``stack`` on the rows ``rows[m]`` of ``data``.
+
+    Args:
+        stack: unchanged.
+        data: what to minimise over.
+        rows: (M, n) indices into ``data``.
+        options: how; ``evaluation_mode`` makes no difference to a linear model.
+        seeds: M of them; each decides the data order of its model.
+        mask: arrays by parameter name; entries that are False stay bit-identical.
+
+    Raises:
+        BadSetting: if an option does not fit.
+        ValueError: if the data do not fit.
+    """
+    chosen = _trainable(stack, options)
+    inputs, targets = flat(data.inputs), soft_targets(data, stack[BIAS].shape[1])
+    weights = np.ones(len(data), dtype=np.float32) if data.weights is None else data.weights
+    trained = {name: values.copy() for name, values in stack.items()}
+    optimizer = _Optimizer(trained, chosen, options)
+    rates = iter(learning_rates(options, -(-rows.shape[1] // options.batch_size)))
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    for epoch in range(options.epochs):
+        orders = np.stack([generator.permutation(rows.shape[1]) for generator in generators])
+        shuffled = np.take_along_axis(rows, orders, axis=1)
+        for start in range(0, rows.shape[1], options.batch_size):
+            batch = shuffled[:, start:start + options.batch_size]
+            # Gradient ascent may diverge, and its result is a result.
+            with np.errstate(over="ignore", invalid="ignore"):
+                gradients = stack_gradients(trained, inputs[batch], targets[batch], weights[batch])
+                _change(gradients, trained, chosen, options, l1_strength(options, epoch), mask or {})
+                optimizer.step(gradients, next(rates))
+            for name, allowed in (mask or {}).items():
+                trained[name] = np.where(allowed, trained[name], stack[name])
+    return trained
+
+
+def stack_gradients(stack: Stack, inputs: Floats, targets: Floats, weights: Floats) -> Stack:
+    """Return the gradients of each model's mean of ``w_i * CE(softmax(logits(x_i)), t_i)``.
+
+    Args:
+        stack: M models.
+        inputs: (M, B, D).
+        targets: (M, B, C).
+        weights: (M, B).
+    """
+    slope = softmax(inputs @ stack[WEIGHT].transpose(0, 2, 1) + stack[BIAS][:, None]) - targets
+    slope *= weights[..., None] / np.float32(inputs.shape[1])
+    return {WEIGHT: slope.transpose(0, 2, 1) @ inputs, BIAS: slope.sum(axis=1)}
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return probabilities over the last axis."""
+    powers: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    powers /= powers.sum(axis=-1, keepdims=True)
+    return powers
+
+
+def flat(inputs: Floats) -> Floats:
+    """Return (N, D) float32 from (N, ...)."""
+    array = np.asarray(inputs, dtype=np.float32)
+    return array.reshape(len(array), -1) if len(array) else array.reshape(0, int(np.prod(array.shape[1:])))
+
+
+def soft_targets(data: TrainingSet, num_classes: int) -> Floats:
+    """Return (N, C) targets.
+
+    Raises:
+        ValueError: if labels lie outside [0, C) or soft targets do not have C columns.
+    """
+    targets: NDArray[Any] = np.asarray(data.targets)
+    if not np.issubdtype(targets.dtype, np.integer):
+        if targets.ndim != 2 or targets.shape[1] != num_classes:
+            raise ValueError(f"TrainingSet: soft targets must be (N, {num_classes}), got {targets.shape}")
+        return targets.astype(np.float32)
+    wrong = targets[(targets < 0) | (targets >= num_classes)]
+    if targets.ndim != 1 or wrong.size:
+        raise ValueError(f"TrainingSet: labels must be (N,) and in [0, {num_classes}), got shape {targets.shape} "
+                         f"with {wrong[:3].tolist() or 'none'} outside")
+    return one_hot(targets, num_classes)
+
+
+def _trainable(stack: Stack, options: FitOptions) -> list[str]:
+    if options.optimizer == "sgd" and options.nesterov and options.momentum == 0:
+        raise BadSetting("nesterov needs a momentum above 0, got momentum 0")
+    for option in ("augmentation", "lipschitz"):
+        if getattr(options, option):
+            raise BadSetting(f"adapter 'linear' has no {option}; leave the option '{option}' out")
+    names = [name for name in stack if not options.trainable
+             or any(name == entry or name.startswith(f"{entry}.") for entry in options.trainable)]
+    if not names:
+        raise BadSetting(f"trainable = {list(options.trainable)} names no parameter; known: {', '.join(stack)}")
+    return names
+
+
+def _change(gradients: Stack, stack: Stack, chosen: Sequence[str], options: FitOptions, l1: float,
+            mask: Mapping[str, Booleans]) -> None:
+    """Add the penalty's gradient, drop masked entries, then limit each model's norm of what is left."""
+    for name in chosen:
+        if l1:
+            gradients[name] += np.float32(l1) * np.sign(stack[name])
+        if name in mask:
+            gradients[name] *= mask[name]
+    if options.clip_gradient is not None:
+        squares = sum(np.square(gradients[name]).reshape(len(gradients[name]), -1).sum(axis=1) for name in chosen)
+        # The small constant is torch's, in clip_grad_norm_.
+        factors = np.minimum(1.0, options.clip_gradient / (np.sqrt(squares) + 1e-6)).astype(np.float32)
+        for name in chosen:
+            gradients[name] *= factors.reshape(-1, *[1] * (gradients[name].ndim - 1))
+
+
+class _Optimizer:
+    """SGD or Adam; it updates the chosen arrays of a stack in place."""
+
+    def __init__(self, stack: Stack, chosen: Sequence[str], options: FitOptions) -> None:
+        self._stack, self._chosen, self._options = stack, chosen, options
+        self._first = {name: np.zeros_like(stack[name]) for name in chosen}
+        self._second = {name: np.zeros_like(stack[name]) for name in chosen}
+        self._steps = 0
+
+    def step(self, gradients: Stack, rate: float) -> None:
+        """Make one step of learning rate ``rate``."""
+        self._steps += 1
+        direction = self._adam if self._options.optimizer == "adam" else self._sgd
+        for name in self._chosen:
+            gradient = gradients[name] + np.float32(self._options.weight_decay) * self._stack[name]
+            self._stack[name] -= np.float32(rate) * direction(name, gradient)
+
+    def _sgd(self, name: str, gradient: Floats) -> Floats:
+        momentum = np.float32(self._options.momentum)
+        self._first[name] = momentum * self._first[name] + gradient
+        return gradient + momentum * self._first[name] if self._options.nesterov else self._first[name]
+
+    def _adam(self, name: str, gradient: Floats) -> Floats:
+        self._first[name] += np.float32(1 - _BETA1) * (gradient - self._first[name])
+        self._second[name] += np.float32(1 - _BETA2) * (np.square(gradient) - self._second[name])
+        spread = np.sqrt(self._second[name] / np.float32(1 - _BETA2 ** self._steps)) + np.float32(_EPSILON)
+        direction: Floats = self._first[name] / np.float32(1 - _BETA1 ** self._steps) / spread
+        return direction
