@@ -37,7 +37,8 @@ class RowScore:
         oracle, oracle_low, oracle_high: the same of the oracles of the same forget sets.
         gap, gap_low, gap_high: mean over models of the absolute difference to the oracles of the same forget set.
         gap_of_means: absolute difference of the means, as some papers print it.
-        floor: noise floor, the gap between one oracle and the others of its forget set.
+        floor: noise floor, the gap between one oracle and the others of its forget set; of a score that is a gap
+            itself (target ``lower``), the oracles' own value.
         values: every model's value by original, forget set and run; null where it failed.
         oracle_values: every oracle's value by forget set and oracle.
     """

@@ -147,7 +147,7 @@ def _score(record: RunRecord, column: Column, cells: Sequence[CellRecord],
         value=mean.value, low=low, high=high, n=mean.n, samples=example.n,
         oracle=reference.value, oracle_low=oracle_low, oracle_high=oracle_high,
         gap=gap.value, gap_low=gap_low, gap_high=gap_high,
-        gap_of_means=abs(mean.value - reference.value), floor=noise_floor(oracle[0]),
+        gap_of_means=abs(mean.value - reference.value), floor=reference.value if example.target == "lower" else noise_floor(oracle[0]),
         values=nested(values.tolist()), oracle_values=nested(oracle[0].tolist()))
 
 

@@ -91,3 +91,12 @@ def test_intervals_stay_within_what_the_unit_allows():
 
 def test_rows_are_the_same_every_time():
     assert make_rows(record([*ORACLES, *UNLEARNED])) == make_rows(record([*ORACLES, *UNLEARNED]))
+
+
+def test_the_floor_of_a_score_that_is_a_gap_itself_is_the_oracles_own_value():
+    def gap(value):
+        return {"accuracy": (Score(name="Avg Gap", value=value, n=4, unit="points", target="lower"),)}
+
+    oracles = [cell("oracle", None, 0, k, 0.0, scores=gap(value)) for k, value in enumerate((0.5, 0.7))]
+    row = make_rows(record([*oracles, cell("ft", 0, 0, 0, 0.0, scores=gap(2.0))]))[1]
+    assert row.score("Avg Gap").floor == pytest.approx(0.6)
