@@ -142,12 +142,13 @@ def _score(record: RunRecord, column: Column, cells: Sequence[CellRecord],
     gap = hierarchical_bootstrap(floors, seed=seed)
     (low, high), (oracle_low, oracle_high) = _within(mean, example.unit), _within(reference, example.unit)
     gap_low, gap_high = _within(gap, "gap")
+    floor = reference.value if example.target == "lower" else noise_floor(oracle[0])
     return RowScore(
         auditor=column.auditor, name=column.name, unit=example.unit, target=example.target, chance=example.chance,
         value=mean.value, low=low, high=high, n=mean.n, samples=example.n,
         oracle=reference.value, oracle_low=oracle_low, oracle_high=oracle_high,
         gap=gap.value, gap_low=gap_low, gap_high=gap_high,
-        gap_of_means=abs(mean.value - reference.value), floor=reference.value if example.target == "lower" else noise_floor(oracle[0]),
+        gap_of_means=abs(mean.value - reference.value), floor=floor,
         values=nested(values.tolist()), oracle_values=nested(oracle[0].tolist()))
 
 
