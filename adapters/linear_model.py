@@ -9,7 +9,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from adapters.linear_training import BIAS, WEIGHT, Stack, flat, soft_targets, softmax, stack_gradients, train_stack
+from adapters.arrays import flat, soft_targets, softmax
+from adapters.linear_training import BIAS, WEIGHT, Stack, stack_gradients, train_stack
 from harness.data import Booleans, Floats, Integers
 from harness.models import FitOptions, Parameters, TrainingSet, one_hot
 

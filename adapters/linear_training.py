@@ -6,15 +6,14 @@ The updates are those of ``torch.optim``: the same parameters trained on the sam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from adapters.arrays import flat, soft_targets, softmax
 from adapters.schedules import l1_strength, learning_rates
 from harness.data import Booleans, Floats, Integers
 from harness.errors import BadSetting
-from harness.models import FitOptions, TrainingSet, one_hot
+from harness.models import FitOptions, TrainingSet
 
 WEIGHT, BIAS = "output.weight", "output.bias"
 """Names of the parameters: those of the torch adapter's ``mlp`` without hidden layers."""
@@ -75,37 +74,6 @@ def stack_gradients(stack: Stack, inputs: Floats, targets: Floats, weights: Floa
     slope = softmax(inputs @ stack[WEIGHT].transpose(0, 2, 1) + stack[BIAS][:, None]) - targets
     slope *= weights[..., None] / np.float32(inputs.shape[1])
     return {WEIGHT: slope.transpose(0, 2, 1) @ inputs, BIAS: slope.sum(axis=1)}
-
-
-def softmax(logits: Floats) -> Floats:
-    """Return probabilities over the last axis."""
-    powers: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    powers /= powers.sum(axis=-1, keepdims=True)
-    return powers
-
-
-def flat(inputs: Floats) -> Floats:
-    """Return (N, D) float32 from (N, ...)."""
-    array = np.asarray(inputs, dtype=np.float32)
-    return array.reshape(len(array), -1) if len(array) else array.reshape(0, int(np.prod(array.shape[1:])))
-
-
-def soft_targets(data: TrainingSet, num_classes: int) -> Floats:
-    """Return (N, C) targets.
-
-    Raises:
-        ValueError: if labels lie outside [0, C) or soft targets do not have C columns.
-    """
-    targets: NDArray[Any] = np.asarray(data.targets)
-    if not np.issubdtype(targets.dtype, np.integer):
-        if targets.ndim != 2 or targets.shape[1] != num_classes:
-            raise ValueError(f"TrainingSet: soft targets must be (N, {num_classes}), got {targets.shape}")
-        return targets.astype(np.float32)
-    wrong = targets[(targets < 0) | (targets >= num_classes)]
-    if targets.ndim != 1 or wrong.size:
-        raise ValueError(f"TrainingSet: labels must be (N,) and in [0, {num_classes}), got shape {targets.shape} "
-                         f"with {wrong[:3].tolist() or 'none'} outside")
-    return one_hot(targets, num_classes)
 
 
 def _trainable(stack: Stack, options: FitOptions) -> list[str]:

@@ -7,6 +7,7 @@ from typing import cast
 
 from adapters.architectures import ARCHITECTURES
 from adapters.linear_adapter import LINEAR, LinearAdapter
+from adapters.sklearn_adapter import ESTIMATORS, SklearnAdapter
 from adapters.torch_adapter import TorchAdapter
 from harness import Adapter, Architecture, hookimpl
 
@@ -14,10 +15,10 @@ from harness import Adapter, Architecture, hookimpl
 @hookimpl
 def harness_adapters() -> Sequence[type[Adapter]]:
     """Return the adapters of this package."""
-    return [TorchAdapter, LinearAdapter]
+    return [TorchAdapter, LinearAdapter, SklearnAdapter]
 
 
 @hookimpl
 def harness_models() -> Sequence[Architecture]:
     """Return the architectures of this package."""
-    return cast(Sequence[Architecture], [*ARCHITECTURES, LINEAR])
+    return cast(Sequence[Architecture], [*ARCHITECTURES, LINEAR, *ESTIMATORS])
