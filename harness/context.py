@@ -91,11 +91,13 @@ class Context:
         return structure(dict(spec), FitOptions, "recipe")
 
     def model(self, key: str, factory: ModelFactory) -> Model:
-        """Return the model that the stage ``key`` made."""
+        """Return the model that the stage ``key`` made; one without parameters is made again."""
         def load() -> Model:
             empty = factory.build(0)
             if not isinstance(empty, HasParameters):
-                raise TypeError(f"{type(empty).__name__} has no parameters that a store could hold")
+                from harness.stages import make_again
+
+                return make_again(self.store.manifest(key), self)
             return empty.with_parameters(self.store.arrays(key, "weights"))
         return self._memory.get(("model", key), load)
 

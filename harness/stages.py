@@ -14,6 +14,7 @@ from harness.audits import AuditCase, AuditReport
 from harness.context import Context
 from harness.data import Dataset, Floats
 from harness.digests import derive_seed
+from harness.errors import StoreError
 from harness.forget_sets import losses_from_logits, make_request
 from harness.measure import measured
 from harness.membership import balanced_halves
@@ -51,11 +52,29 @@ class Done:
         report: small results as JSON.
         arrays: arrays by name, by file.
         measured: costs of a part of the stage, beside those of the whole.
+        model: the model that it has made, if it makes one.
     """
 
     report: Mapping[str, Any]
     arrays: Mapping[str, Mapping[str, NDArray[Any]]]
     measured: Mapping[str, float] = field(factory=dict)
+    model: Model | None = None
+
+
+def make_again(manifest: Manifest, context: Context) -> Model:
+    """Return the model of a stage that the store holds without its weights, computed once more from its spec.
+
+    Raises:
+        StoreError: if its logits are no longer those in the store.
+    """
+    done = _WORK[manifest.stage](manifest.spec, context)
+    stored = context.signals(manifest.key)
+    made = done.arrays["signals"]
+    # Another CPU may round otherwise; another library version, which is what this is for, gives other numbers.
+    if done.model is None or not all(np.allclose(made[part], getattr(stored, part), atol=1e-3) for part in made):
+        raise StoreError(f"{manifest.label}: the store has no weights of this model, and trained once more it gives "
+                         "other logits than before; was a library updated? start with an empty --store")
+    return done.model
 
 
 def _forget(spec: Spec, context: Context) -> Done:
@@ -92,7 +111,8 @@ def _trained(spec: Spec, context: Context, data: Dataset, members: NDArray[np.bo
     if not isinstance(fresh, Trainable):
         raise TypeError(f"{type(fresh).__name__} cannot be trained")
     model = fresh.fit(training, context.recipe(spec["recipe"]), derive_seed(spec["seed"], "fit"))
-    return Done(report={"members": len(rows)}, arrays={"weights": _weights(model), "signals": _signals(model, data)})
+    return Done(report={"members": len(rows)}, model=model,
+                arrays={"weights": _weights(model), "signals": _signals(model, data)})
 
 
 def _reference(spec: Spec, context: Context) -> Done:
@@ -141,6 +161,7 @@ def _unlearn(spec: Spec, context: Context) -> Done:
     if not _same(before, _weights(task.original)):
         raise BadResult("unlearn changed the original model; it must return a new one")
     return Done(report={"facts": {name: _finite(value) for name, value in unlearned.facts.items()}},
+                model=unlearned.model,
                 arrays={"weights": _weights(unlearned.model), "signals": _signals(unlearned.model, data)},
                 measured={"unlearn_seconds": costs["seconds"], "unlearn_peak_memory_mb": costs["peak_memory_mb"]})
 

@@ -38,7 +38,8 @@ class Retrain:
 
     name: ClassVar[str] = "retrain"
     version: ClassVar[str] = "1"
-    requires: ClassVar[frozenset[str]] = frozenset({"fit"})
+    # Only a fresh model is trained, and what a suite has trained once it can train again: no capability is needed.
+    requires: ClassVar[frozenset[str]] = frozenset()
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
