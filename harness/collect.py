@@ -81,6 +81,6 @@ def _cell(cell: Cell, manifests: Mapping[str, Manifest], failed: Mapping[str, Ou
     scores = {title: tuple(structure(score, Score, "score") for score in manifests[key].report["scores"])
               for title, key in cell.audits.items() if key not in failed}
     measured = {name: model.measured.get(f"unlearn_{name}", model.measured[name])
-                for name in ("seconds", "peak_memory_mb")}
+                for name in ("seconds", "peak_memory_mb", "date")}
     return CellRecord(**where, status="ok", model=model.digest, scores=scores,  # type: ignore[arg-type]
                       audit_errors=errors, facts=dict(model.report.get("facts", {})), measured=measured)

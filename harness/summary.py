@@ -79,7 +79,7 @@ def _row(record: RunRecord, method: MethodRecord, cells: Sequence[CellRecord],
         originals=record.originals, oracles=tuple(cell.model for cell in oracle_cells), references=record.references,
         seeds=seeds, auditors=record.auditors, status=status, reason=reason,  # type: ignore[arg-type]
         failures=len(cells) - len(good), scores=tuple(scores), facts=_means(cell.facts for cell in good),
-        measured={**_means(cell.measured for cell in good), "environment": record.environment}))
+        measured=_measured(record, good)))
 
 
 def _tuning(method: MethodRecord, record: RunRecord) -> Tuning:
@@ -99,6 +99,13 @@ def _status(cells: Sequence[CellRecord]) -> tuple[str, str]:
     kinds = {cell.status for cell in cells}
     status = "partial" if "ok" in kinds else "timeout" if kinds == {"timeout"} else "failed"
     return status, f"{count} of {len(cells)}: {error}"
+
+
+def _measured(record: RunRecord, cells: Sequence[CellRecord]) -> dict[str, Any]:
+    """Return mean costs of one run, the day on which the last model was made, and where."""
+    dates = [str(cell.measured["date"]) for cell in cells if "date" in cell.measured]
+    costs = [{name: value for name, value in cell.measured.items() if name != "date"} for cell in cells]
+    return {**_means(costs), **({"date": max(dates)} if dates else {}), "environment": record.environment}
 
 
 def _means(mappings: Any) -> dict[str, float]:
