@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from harness import Auditor, hookimpl
 from reference_methods.auditors.average_gap import AverageGap
-from reference_methods.auditors.membership import Mis, Rmia
+from reference_methods.auditors.distance import OutputDistance
+from reference_methods.auditors.membership import Lira, Rmia
+from reference_methods.auditors.population import LossThreshold, Mis
 from reference_methods.auditors.utility import Accuracy
 
 
 @hookimpl
 def harness_auditors() -> Sequence[type[Auditor]]:
     """Return the reference auditors."""
-    return [Accuracy, Rmia, Mis, AverageGap]
+    return [Accuracy, Rmia, Lira, LossThreshold, Mis, OutputDistance, AverageGap]
