@@ -173,7 +173,8 @@ class Store:
 def _write_arrays(path: Path, arrays: Arrays) -> str:
     from safetensors.numpy import save
 
-    data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    # Not ascontiguousarray: it gives a scalar, such as the step count of batch norm, an axis.
+    data = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
     _write_bytes(path, data)
     return digest_bytes(data)
 

@@ -31,6 +31,12 @@ def test_what_is_written_is_read_back(store):
     assert store.arrays(key, "signals")["member"].tolist() == [True, False]
 
 
+def test_a_scalar_stays_a_scalar(store):
+    manifest = store.write("train", "x", {}, report={}, arrays={"weights": {"steps": np.array(3)}}, measured={})
+
+    assert store.arrays(manifest.key, "weights")["steps"].shape == ()
+
+
 def test_the_digest_of_an_object_does_not_depend_on_what_it_cost(store, tmp_path):
     other = Store(tmp_path / "other").write(
         "train", "train original 0", SPEC, report={"accuracy": 0.5}, measured={"seconds": 99.0},
