@@ -24,7 +24,7 @@ def jensen_shannon(p: Floats, q: Floats) -> Floats:
     """Return (N,) KL(p || m) / 2 + KL(q || m) / 2 with m = (p + q) / 2, in nats, between 0 and log 2.
 
     Public unlearning code often takes ``F.kl_div(log p, m)`` with its default mean: that is KL(m || p) divided by the
-    number of *entries*, which comes out at a third of the true value and grows smaller with every class.
+    number of *entries*, which comes out at a third of the true value or so and grows smaller with every class.
 
     Args:
         p, q: (N, C) probabilities.

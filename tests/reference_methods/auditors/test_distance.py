@@ -38,7 +38,7 @@ def test_the_average_over_entries_that_public_code_takes_is_not_the_divergence()
     p, q = (probabilities(3 * np.random.default_rng(seed).normal(size=(200, 10))) for seed in (0, 1))
     middle = (p + q) / 2
     published = ((middle * (np.log(middle) - np.log(p))).mean() + (middle * (np.log(middle) - np.log(q))).mean()) / 2
-    assert published < jensen_shannon(p, q).mean() / 5
+    assert published < jensen_shannon(p, q).mean() / 2
 
 
 def test_a_model_is_no_distance_from_itself():
