@@ -55,13 +55,24 @@ class Memory:
 
 
 class Context:
-    """The artefacts of one store, read through their stage keys."""
+    """The artefacts of one store, read through their stage keys.
 
-    def __init__(self, place: Place, registry: Registry | None = None) -> None:
+    Attributes:
+        place, registry, store: where everything is.
+        thrift: divides the number of models that a stage holds in memory at a time.
+    """
+
+    def __init__(self, place: Place, registry: Registry | None = None, *, thrift: int = 1) -> None:
         self.place = place
         self.registry = registry or load_registry(place.plugins)
         self.store = Store(place.store)
+        self.thrift = thrift
         self._memory = Memory(64)
+
+    def thrifty(self) -> Context:
+        """Forget everything read so far and return a context for a stage that has run out of memory."""
+        self._memory = Memory(64)
+        return Context(self.place, self.registry, thrift=2 * self.thrift)
 
     def dataset(self, spec: Mapping[str, Any]) -> Dataset:
         """Return the data set of a stage.

@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.collect import collect
 from harness.context import Place
-from harness.engine import Outcome, run_inline, run_pool
-from harness.errors import HarnessError
+from harness.engine import Outcome, run_dask, run_inline, run_pool
+from harness.errors import BadSetting, HarnessError
 from harness.plan import Plan, Stage
 from harness.plugins import Registry
 from harness.record import RunRecord
@@ -29,14 +29,15 @@ def default_jobs(device: str) -> int:
     return len(os.sched_getaffinity(0)) if device == "cpu" and hasattr(os, "sched_getaffinity") else 1
 
 
-def run(plan: Plan, place: Place, registry: Registry, *, jobs: int | None = None) -> RunRecord:
+def run(plan: Plan, place: Place, registry: Registry, *, jobs: int | None = None, engine: str = "local") -> RunRecord:
     """Execute ``plan`` and return its record; what was computed before is not computed again.
 
     Args:
         plan: what to do.
         place: store, data root, device.
         registry: the plugins; its observers are told of every stage.
-        jobs: worker processes; 0 executes everything in this process; one per core when None.
+        jobs: worker processes on this machine; 0 executes everything in this one; one per core when None.
+        engine: ``local``, ``dask`` or ``dask:ADDRESS``.
 
     Raises:
         HarnessError: if the store or the data fail, or nothing can be audited because an original, an oracle or the
@@ -48,7 +49,7 @@ def run(plan: Plan, place: Place, registry: Registry, *, jobs: int | None = None
     registry.hook.harness_run_started(plan=plan, store=store)
     labels = {stage.key: stage for stage in plan.stages}
     failed: dict[str, Outcome] = {}
-    for outcome in _execute(todo, place, registry, default_jobs(place.device) if jobs is None else jobs):
+    for outcome in _execute(todo, place, registry, default_jobs(place.device) if jobs is None else jobs, engine):
         stage = labels[outcome.key]
         if outcome.status != "ok":
             if stage.kind in ESSENTIAL:
@@ -62,9 +63,13 @@ def run(plan: Plan, place: Place, registry: Registry, *, jobs: int | None = None
     return record
 
 
-def _execute(stages: Sequence[Stage], place: Place, registry: Registry, jobs: int) -> Iterator[Outcome]:
+def _execute(stages: Sequence[Stage], place: Place, registry: Registry, jobs: int,
+             engine: str) -> Iterator[Outcome]:
+    kind, _, address = engine.partition(":")
+    if kind not in ("local", "dask") or (kind == "local" and address):
+        raise BadSetting(f"--engine {engine}: expected local, dask or dask:ADDRESS")
     if not stages:
         return iter(())
-    if jobs == 0:
-        return run_inline(stages, place, registry)
-    return run_pool(stages, place, jobs)
+    if kind == "dask":
+        return run_dask(stages, place, max(1, jobs), address)
+    return run_pool(stages, place, jobs) if jobs else run_inline(stages, place, registry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,6 +18,7 @@ from harness.errors import StoreError
 from harness.forget_sets import losses_from_logits, make_request
 from harness.measure import measured
 from harness.membership import balanced_halves
+from harness.memory import available_memory
 from harness.models import FitOptions, FleetTrainable, HasParameters, Model, ModelFactory, Trainable, TrainingSet
 from harness.plan import Stage
 from harness.settings import as_json, configure, structure
@@ -26,6 +27,10 @@ from harness.suite import RequestSpec
 from harness.tasks import Unlearned, UnlearnTask
 
 Spec = Mapping[str, Any]
+# Of the memory that is free, a fleet may take a share; the rest is for data, logits and the workers beside.
+FLEET_SHARE = 0.25
+# Initial and trained values, gradient, momentum, and a stack of the last three while it is trained.
+FLEET_COPIES = 6
 
 
 class BadResult(Exception):
@@ -121,16 +126,30 @@ def _reference(spec: Spec, context: Context) -> Done:
     inputs = np.concatenate([data.train.inputs, data.test.inputs])
     pool = TrainingSet(inputs=inputs, targets=np.concatenate([data.train.labels, data.test.labels]))
     membership = balanced_halves(spec["models"], len(pool), derive_seed(spec["seed"], "halves"))
-    models = _fleet(factory, pool, membership, context.recipe(spec["recipe"]), spec["seed"])
-    logits = np.stack([_checked(model.logits(inputs), len(pool), data.num_classes) for model in models])
-    return Done(report={"models": spec["models"]}, arrays={"signals": {"logits": logits, "membership": membership}})
+    recipe = context.recipe(spec["recipe"])
+    at_once = models_at_once(factory, spec["models"], context.thrift)
+    logits = np.empty((spec["models"], len(pool), data.num_classes), dtype=np.float32)
+    for first in range(0, spec["models"], at_once):
+        chunk = range(first, min(first + at_once, spec["models"]))
+        for m, model in zip(chunk, _fleet(factory, pool, membership[chunk], recipe, spec["seed"], chunk), strict=True):
+            logits[m] = _checked(model.logits(inputs), len(pool), data.num_classes)
+    return Done(report={"models": spec["models"]}, arrays={"signals": {"logits": logits, "membership": membership}},
+                measured={"models_at_once": at_once})
+
+
+def models_at_once(factory: ModelFactory, models: int, thrift: int = 1) -> int:
+    """Return how many models of a fleet to hold in memory together; what each of them learns does not depend on it."""
+    fresh = factory.build(0)
+    size = sum(array.nbytes for array in fresh.parameters().values()) if isinstance(fresh, HasParameters) else 0
+    free = available_memory()
+    fitting = models if free is None or not size else int(free * FLEET_SHARE / (FLEET_COPIES * size))
+    return max(1, min(models, fitting) // thrift)
 
 
 def _fleet(factory: ModelFactory, pool: TrainingSet, membership: NDArray[np.bool_], recipe: FitOptions,
-           seed: int) -> list[Model]:
-    count = range(len(membership))
-    fresh = [factory.build(derive_seed(seed, "initialise", m)) for m in count]
-    seeds = [derive_seed(seed, "fit", m) for m in count]
+           seed: int, numbers: Sequence[int]) -> list[Model]:
+    fresh = [factory.build(derive_seed(seed, "initialise", m)) for m in numbers]
+    seeds = [derive_seed(seed, "fit", m) for m in numbers]
     if isinstance(factory, FleetTrainable):
         return factory.fit_many(fresh, pool, membership, recipe, seeds)
     trained: list[Model] = []

@@ -20,8 +20,10 @@ from harness.settings import as_json
               help="Where to write the rows [default: in the store, beside the record].")
 @click.option("--jobs", type=click.IntRange(0), metavar="N",
               help="Worker processes; 0 runs everything in this one [default: one per core].")
+@click.option("--engine", default="local", show_default=True, metavar="E",
+              help="Where stages are executed: local, dask (on this machine) or dask:ADDRESS (of a scheduler).")
 @click.option("--json", "as_rows", is_flag=True, help="Print the rows instead of the table.")
-def run_command(request: Request, rows: Path | None, jobs: int | None, as_rows: bool) -> None:
+def run_command(request: Request, rows: Path | None, jobs: int | None, engine: str, as_rows: bool) -> None:
     """Train, unlearn and audit a SUITE; print a table and write leaderboard rows.
 
     What the store holds already is not computed again: an interrupted run continues by the same command.
@@ -39,7 +41,7 @@ def run_command(request: Request, rows: Path | None, jobs: int | None, as_rows: 
     progress = make_progress()
     request.registry.manager.register(progress)
     try:
-        record = run(request.plan, request.place, request.registry, jobs=jobs)
+        record = run(request.plan, request.place, request.registry, jobs=jobs, engine=engine)
     finally:
         if isinstance(progress, BarProgress):
             progress.stop()

@@ -3,11 +3,16 @@ import sys
 import time
 from pathlib import Path
 
+import attrs
 import pytest
 
-from harness.context import Place, load_dataset
-from harness.engine import _blocked, run_inline, run_pool, single_thread
-from harness.plan import make_plan
+from adapters.torch_fleet import TorchFactory
+from harness import stages
+from harness.context import Context, Place, load_dataset
+from harness.engine import Outcome, run_inline, run_pool, single_thread
+from harness.engine.queue import StageQueue
+from harness.engine.worker import execute_stage
+from harness.plan import Stage, make_plan
 from harness.plugins import load_registry
 from harness.run import pending
 from harness.settings import structure
@@ -65,6 +70,18 @@ class Returns(Common):
         return 3
 
 @frozen(kw_only=True)
+class Hungry(Common):
+    marker: str
+    times: int
+    name: ClassVar[str] = "hungry"
+    def unlearn(self, task):
+        with open(self.marker, "a") as file:
+            file.write("x")
+        if os.path.getsize(self.marker) <= self.times:
+            raise MemoryError("no room for 3 GB")
+        return task.original
+
+@frozen(kw_only=True)
 class Spoils(Common):
     name: ClassVar[str] = "spoils"
     def unlearn(self, task):
@@ -73,7 +90,7 @@ class Spoils(Common):
 
 @hookimpl
 def harness_unlearners():
-    return [Raises, Hangs, Dies, DiesOnce, Returns, Spoils]
+    return [Raises, Hangs, Dies, DiesOnce, Returns, Hungry, Spoils]
 """
 
 
@@ -84,9 +101,9 @@ def setting(tmp_path):
     place = Place(store=tmp_path / "store", plugins=(path,))
     registry = load_registry([path], installed=False)
 
-    def plan(*methods):
+    def plan(*methods, **changes):
         content = {**TINY, "originals": 1, "requests": {"count": 1}, "access": ["retain+forget"], "auditors": [],
-                   "unlearn_seconds": 0.5, "unlearners": [{"name": "original"}, *methods]}
+                   "unlearn_seconds": 0.5, "unlearners": [{"name": "original"}, *methods], **changes}
         suite = structure(content, Suite, "tiny")
         return make_plan(suite, load_dataset(registry, suite.data, place), registry)
     return place, registry, plan
@@ -110,26 +127,118 @@ def test_a_third_partys_failure_is_its_own_result_and_hurts_nobody_else(setting)
     assert (found["unlearn hangs"].status, found["unlearn hangs"].error) == ("timeout", "stopped after 0.5 s")
 
 
-def test_stages_that_read_from_a_failed_one_fail_with_that_reason(setting):
-    plan = setting[2]()
-    stages = [s for s in plan.stages if s.kind != "train"]
-    without_model = [s for s in stages if s.kind == "unlearn"]
+def stage(name, *inputs):
+    return Stage(kind="audit", label=name, spec={"name": name}, inputs=tuple(one.key for one in inputs))
 
-    outcome = _blocked(without_model[0], {without_model[0].inputs[0]})
-    assert outcome is not None
-    assert outcome.error == "a stage that it reads from has failed"
+
+def test_a_stage_is_given_out_once_its_inputs_are_there_in_the_order_of_the_plan():
+    a, b = stage("a"), stage("b")
+    c, d = stage("c", a, b), stage("d", a)
+    queue = StageQueue([a, b, c, d])
+
+    assert [queue.next(idle=False), queue.next(idle=False), queue.next(idle=False)] == [a, b, None]
+    list(queue.finish(a, Outcome(key=a.key, status="ok")))
+    assert queue.next(idle=False) == d
+    list(queue.finish(b, Outcome(key=b.key, status="ok")))
+    assert queue.next(idle=False) == c
+
+
+def test_stages_that_read_from_a_failed_one_fail_with_that_reason_however_far_down():
+    a = stage("a")
+    b = stage("b", a)
+    c = stage("c", b)
+    queue = StageQueue([a, b, c])
+
+    ended = list(queue.finish(a, Outcome(key=a.key, status="failed", error="no")))
+
+    assert [o.key for o in ended] == [a.key, b.key, c.key]
+    assert [o.error for o in ended[1:]] == ["a stage that it reads from has failed"] * 2
+    assert not queue
+
+
+def test_a_stage_whose_worker_died_waits_until_it_can_run_alone():
+    a, b = stage("a"), stage("b")
+    queue = StageQueue([a, b])
+    queue.next(idle=True)
+
+    assert list(queue.lost(a)) == []
+    assert queue.next(idle=False) is None
+    assert queue.next(idle=True) == a
 
 
 def test_a_killed_worker_costs_one_try_and_no_result(setting, tmp_path):
     place, _, plan_of = setting
-    plan = plan_of({"name": "dies-once", "settings": {"marker": str(tmp_path / "died")}}, {"name": "dies"})
+    plan = plan_of({"name": "dies-once", "settings": {"marker": str(tmp_path / "died")}}, {"name": "dies"},
+                   unlearn_seconds=60)
 
     found = outcomes(plan, run_pool(plan.stages, place, jobs=2))
 
     assert (tmp_path / "died").exists()
     assert {label: o.status for label, o in found.items() if o.status != "ok"} == {"unlearn dies": "failed"}
-    assert found["unlearn dies"].error == "its worker process died 3 times (out of memory?)"
+    assert found["unlearn dies"].error == "its worker process died whenever it was tried; out of memory?"
     assert {s.key for s in pending(plan, Store(place.store))} == {found["unlearn dies"].key}
+
+
+@pytest.mark.parametrize(("times", "status", "tries"), [(1, "ok", 2), (9, "failed", 2)])
+def test_a_stage_that_runs_out_of_memory_is_tried_once_more(setting, tmp_path, times, status, tries):
+    place, registry, plan_of = setting
+    marker = tmp_path / "tries"
+    plan = plan_of({"name": "hungry", "settings": {"marker": str(marker), "times": times}})
+
+    found = outcomes(plan, run_inline(plan.stages, place, registry))["unlearn hungry"]
+
+    assert found.status == status
+    assert found.error == ("" if status == "ok" else "MemoryError: no room for 3 GB")
+    assert marker.stat().st_size == tries
+
+
+def test_a_fleet_too_large_for_memory_is_trained_in_smaller_parts_to_the_same_models(setting, monkeypatch):
+    place, registry, plan_of = setting
+    plan = plan_of(auditors=[{"name": "rmia"}], references={"count": 8, "block": 8})
+    block = next(s for s in plan.stages if s.kind == "reference")
+    assert execute_stage(block, Context(place, registry)).status == "ok"
+    sizes = []
+
+    def short_of_memory(factory, models, *rest):
+        sizes.append(len(models))
+        if len(models) > 4:
+            raise MemoryError
+        return fit_many(factory, models, *rest)
+
+    fit_many = TorchFactory.fit_many
+    monkeypatch.setattr(TorchFactory, "fit_many", short_of_memory)
+    other = attrs.evolve(place, store=place.store.parent / "other")
+    assert execute_stage(block, Context(other, registry)).status == "ok"
+
+    assert sizes == [8, 4, 4]
+    manifest = Store(other.store).manifest(block.key)
+    assert manifest.digest == Store(place.store).manifest(block.key).digest
+    assert manifest.measured["models_at_once"] == 4
+
+
+def test_a_fleet_takes_no_more_than_its_share_of_the_free_memory(setting, monkeypatch):
+    place, registry, plan_of = setting
+    spec = plan_of().stages[0].spec
+    context = Context(place, registry)
+    factory = context.factory(spec["model"], context.dataset(spec["data"]))
+    size = sum(array.nbytes for array in factory.build(0).parameters().values())
+
+    monkeypatch.setattr(stages, "available_memory", lambda: 10 * size * stages.FLEET_COPIES / stages.FLEET_SHARE)
+    assert stages.models_at_once(factory, 64) == 10
+    assert stages.models_at_once(factory, 64, thrift=2) == 5
+    monkeypatch.setattr(stages, "available_memory", lambda: 1)
+    assert stages.models_at_once(factory, 64, thrift=2) == 1
+    monkeypatch.setattr(stages, "available_memory", lambda: None)
+    assert stages.models_at_once(factory, 64) == 64
+
+
+def test_a_stage_that_another_run_has_computed_meanwhile_is_not_computed_again(setting):
+    place, registry, plan_of = setting
+    plan = plan_of()
+    first = list(run_inline(plan.stages, place, registry))
+    again = list(run_inline(plan.stages, place, registry))
+    assert all(outcome.seconds > 0 for outcome in first)
+    assert {outcome.seconds for outcome in again} == {0.0}
 
 
 def test_processes_and_one_process_give_the_same_artefacts(setting, tmp_path):
@@ -155,10 +264,10 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from harness.context import Place
-from harness.engine import _pool
+from harness.engine.local import start_pool
 
 if __name__ == "__main__":
-    pool = _pool(Place(store=Path(sys.argv[1])), 1)
+    pool = start_pool(1)
     print(next(iter(pool._processes)), flush=True)
     time.sleep(600)
 """

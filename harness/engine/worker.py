@@ -1,0 +1,157 @@
+"""What a worker does with one stage: execute it on one thread, within its limits, and say how it ended."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from harness.context import Context, Place
+from harness.engine.outcome import Outcome
+from harness.errors import HarnessError
+from harness.memory import is_out_of_memory
+from harness.plan import Stage
+
+PRELOAD = "adapters.preload"
+logger = logging.getLogger(__name__)
+
+
+class OutOfTime(Exception):
+    """A stage ran past its limit."""
+
+
+def work(stage: Stage, place: Place, tries: int) -> Outcome:
+    """Execute one stage in a worker process; everything it reads and writes is in the store of ``place``.
+
+    Args:
+        stage: what to do.
+        place: where the store, the data and the plugins are.
+        tries: how many workers have died over it so far.
+
+    Raises:
+        HarnessError: of that very class, since subclasses need not survive the way to another process.
+    """
+    try:
+        return execute_stage(stage, _context(place), tries=tries)
+    except HarnessError as error:
+        raise HarnessError(str(error)) from None
+
+
+@lru_cache(maxsize=1)
+def _context(place: Place) -> Context:
+    # A limit that strikes in the middle of an import would leave half a module behind for all later stages.
+    import_module(PRELOAD)
+    return Context(place)
+
+
+def execute_stage(stage: Stage, context: Context, *, tries: int = 0) -> Outcome:
+    """Return how ``stage`` ended; its artefact is in the store when all went well.
+
+    A stage that runs out of memory is tried once more, with nothing kept in memory but what it needs and half as
+    many models at a time; so is one whose worker died before.
+
+    Raises:
+        HarnessError: of a stage, since it concerns the whole run (a full disk, a damaged object).
+    """
+    if context.store.has(stage.key):
+        return Outcome(key=stage.key, status="ok")
+    if tries:
+        return _attempt(stage, context.thrifty())[0]
+    outcome, memory_was_short = _attempt(stage, context)
+    if memory_was_short:
+        logger.warning("%s ran out of memory; trying again with less at a time", stage.label)
+        outcome, _ = _attempt(stage, context.thrifty())
+    return outcome
+
+
+def _attempt(stage: Stage, context: Context) -> tuple[Outcome, bool]:
+    """Return the outcome, and whether it was for lack of memory that it failed."""
+    from harness.stages import execute
+
+    try:
+        with _limited(stage.limit), single_thread():
+            manifest = execute(stage, context)
+    except HarnessError:
+        raise
+    except OutOfTime:
+        return Outcome(key=stage.key, status="timeout", error=f"stopped after {stage.limit:g} s"), False
+    # The border of one cell: whatever a plugin raises is recorded as that cell's result and hurts no other.
+    except Exception as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        return (Outcome(key=stage.key, status="failed", error=line, trace=traceback.format_exc()),
+                is_out_of_memory(error))
+    return Outcome(key=stage.key, status="ok", seconds=float(manifest.measured["seconds"])), False
+
+
+@contextmanager
+def _limited(seconds: float | None) -> Iterator[None]:
+    """Raise `OutOfTime` inside the block once the limit has passed."""
+    if seconds is None:
+        yield
+    elif threading.current_thread() is threading.main_thread():
+        with _alarm(seconds):
+            yield
+    else:
+        with _timer(seconds):
+            yield
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise OutOfTime
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@contextmanager
+def _timer(seconds: float) -> Iterator[None]:
+    """Do the same in a thread that is not the main one, where signals do not arrive."""
+    thread, lock, over = threading.get_ident(), threading.Lock(), threading.Event()
+
+    def stop() -> None:
+        with lock:
+            if not over.is_set():
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(OutOfTime))
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        # Not while `stop` is half-way: its exception would arrive in whatever this thread does next.
+        with lock:
+            over.set()
+        timer.cancel()
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Run the block on one thread of every numerical library that is loaded."""
+    from threadpoolctl import threadpool_limits
+
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else None
+    if torch:
+        torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        if torch and threads:
+            torch.set_num_threads(threads)
