@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 
 from adapters.architectures import read_settings
+from adapters.weights import open_weights
 from harness.errors import BadSetting
-from harness.models import CAPABILITIES, Architecture, ModelFactory
+from harness.models import CAPABILITIES, Architecture, Model, ModelFactory
+from harness.sources import Source
 
 
 @frozen(kw_only=True)
@@ -64,6 +66,14 @@ class LinearAdapter:
             raise BadSetting(f"adapter '{self.name}' computes on the cpu, not on '{device}'")
         chosen = read_settings(architecture.name, LinearSettings, settings)
         return LinearFactory(input_shape=tuple(input_shape), num_classes=num_classes, scale=float(chosen.scale))
+
+    def open(self, source: Source) -> Model:
+        """Return the model with the ``output.weight`` and ``output.bias`` in a safetensors file.
+
+        Raises:
+            BadSetting: if the file cannot be read or does not fit.
+        """
+        return open_weights(self, evolve(source, architecture=source.architecture or LINEAR))
 
 
 LINEAR = LinearArchitecture()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+from attrs import frozen
 from numpy.typing import NDArray
 
 from harness.data import Floats
+from harness.errors import BadSetting
 
 Kind = Literal["logits", "probabilities"]
 
@@ -38,3 +41,42 @@ def kind_of(values: NDArray[Any]) -> Kind:
 def as_logits(values: NDArray[Any], kind: Kind) -> Floats:
     """Return (N, C) float32 logits from logits or probabilities."""
     return logits_from_probabilities(values) if kind == "probabilities" else np.asarray(values, dtype=np.float32)
+
+
+@frozen
+class Output:
+    """Which of a model's outputs to read, and how."""
+
+    name: str
+    kind: Kind
+
+
+def choose_output(outputs: Mapping[str, NDArray[Any]], rows: int, num_classes: int, model: str) -> Output:
+    """Return the first output of shape (``rows``, ``num_classes``), logits before probabilities.
+
+    Args:
+        outputs: of one trial, by name.
+        rows: number of inputs in the trial.
+        num_classes: C.
+        model: in words, for the error.
+
+    Raises:
+        BadSetting: if there is none, or its numbers are not finite.
+    """
+    fitting = {name: values for name, values in outputs.items()
+               if values.shape == (rows, num_classes) and np.issubdtype(values.dtype, np.floating)}
+    if not fitting:
+        found = ", ".join(f"'{name}' {values.dtype} {values.shape}" for name, values in outputs.items())
+        raise BadSetting(f"{model} answers {rows} inputs with {found or 'nothing'}; expected logits or probabilities "
+                         f"of shape ({rows}, {num_classes})")
+    kinds = {name: kind_of(values) for name, values in fitting.items()}
+    name = next((name for name in kinds if kinds[name] == "logits"), next(iter(kinds)))
+    if not np.isfinite(fitting[name]).all():
+        raise BadSetting(f"{model} answers with NaN or infinity in '{name}'")
+    return Output(name, kinds[name])
+
+
+def trial_inputs(input_shape: tuple[int, ...]) -> Floats:
+    """Return four inputs, zeros and noise in [0, 1), on which a model is tried when it is opened."""
+    noise = np.random.default_rng(0).random((3, *input_shape), dtype=np.float32)
+    return np.concatenate([np.zeros((1, *input_shape), dtype=np.float32), noise])

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+import click
+
 from adapters.architectures import ARCHITECTURES
+from adapters.export_command import export
 from adapters.linear_adapter import LINEAR, LinearAdapter
+from adapters.onnx_adapter import OnnxAdapter
 from adapters.sklearn_adapter import ESTIMATORS, SklearnAdapter
 from adapters.torch_adapter import TorchAdapter
 from harness import Adapter, Architecture, hookimpl
@@ -15,10 +19,16 @@ from harness import Adapter, Architecture, hookimpl
 @hookimpl
 def harness_adapters() -> Sequence[type[Adapter]]:
     """Return the adapters of this package."""
-    return [TorchAdapter, LinearAdapter, SklearnAdapter]
+    return [TorchAdapter, LinearAdapter, SklearnAdapter, OnnxAdapter]
 
 
 @hookimpl
 def harness_models() -> Sequence[Architecture]:
     """Return the architectures of this package."""
     return cast(Sequence[Architecture], [*ARCHITECTURES, LINEAR, *ESTIMATORS])
+
+
+@hookimpl
+def harness_commands() -> Sequence[click.Command]:
+    """Return the commands about single models."""
+    return [export]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from adapters.weights import open_weights
 from harness.errors import BadSetting
-from harness.models import CAPABILITIES, Architecture, ModelFactory
+from harness.models import CAPABILITIES, Architecture, Model, ModelFactory
+from harness.sources import Source
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,3 +57,11 @@ class TorchAdapter:
                                settings=dict(settings), device=device_named(device))
         factory.check()
         return factory
+
+    def open(self, source: Source) -> Model:
+        """Return the network ``source.architecture`` with the parameters and buffers in a safetensors file.
+
+        Raises:
+            BadSetting: if no network was named, or the file cannot be read or does not fit it.
+        """
+        return open_weights(self, source)
