@@ -10,7 +10,7 @@ import attrs
 from harness.errors import BadSetting, UnknownName
 from harness.plugins import Registry
 from harness.settings import configure
-from harness.suite import AuditorSpec, MethodSpec, ReferenceSpec, Suite
+from harness.suite import AuditorSpec, MethodSpec, ReferenceSpec, Suite, Tuning
 
 
 def choose(suite: Suite, registry: Registry, *, methods: Sequence[str] = (), auditors: Sequence[str] = (),
@@ -34,7 +34,8 @@ def choose(suite: Suite, registry: Registry, *, methods: Sequence[str] = (), aud
             raise UnknownName("method of this run", title, [spec.title for spec in chosen])
         chosen = tuple(
             attrs.evolve(spec, settings={**spec.settings, parameter: value},
-                         forget_only={k: v for k, v in spec.forget_only.items() if k != parameter})
+                         forget_only={k: v for k, v in spec.forget_only.items() if k != parameter},
+                         tuning=Tuning(track="manual", saw="settings given on the command line"))
             if spec.title == title else spec for spec in chosen)
     return attrs.evolve(suite, unlearners=chosen, auditors=_chosen_auditors(suite, registry, auditors),
                         references=_chosen_references(suite.references, references))

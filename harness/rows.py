@@ -19,6 +19,7 @@ from harness.digests import canonical_json, digest_json
 from harness.errors import BadSetting, RowError
 from harness.record import MethodRecord, RequestRecord
 from harness.settings import Settings, as_json, structure
+from harness.suite import Tuning
 
 SCHEMA = 1
 Values = tuple[tuple[tuple[float | None, ...], ...], ...]
@@ -74,23 +75,6 @@ class SuiteName:
 
 
 @frozen(kw_only=True)
-class Tuning:
-    """How the hyper-parameters were found.
-
-    Attributes:
-        track: ``default`` (the method's own), ``suite`` (kept with the suite), ``deployable`` or ``oracle-tuned``.
-        saw: what the search could see, in words.
-        trials: number of configurations tried, or None when not known.
-        space: what was searched.
-    """
-
-    track: Literal["default", "suite", "deployable", "oracle-tuned"] = "default"
-    saw: str = ""
-    trials: int | None = None
-    space: Settings = field(factory=dict)
-
-
-@frozen(kw_only=True)
 class Row:
     """One method in one suite and access mode.
 
@@ -121,7 +105,7 @@ class Row:
     suite: SuiteName
     protocol: str = field(validator=_digest)
     method: MethodRecord
-    tuning: Tuning = Tuning()
+    tuning: Tuning = field(factory=Tuning)
     data: Settings
     forget_sets: tuple[RequestRecord, ...]
     originals: tuple[str, ...]

@@ -51,11 +51,24 @@ def subset(dataset: Dataset, spec: DataSpec) -> Dataset:
     """Return ``dataset`` cut down to the sizes in ``spec``: stratified, decided by its seed, in the original order.
 
     Raises:
-        BadSetting: if a size is larger than what there is.
+        BadSetting: if a size is larger than what there is, or nothing is held out although it should be.
     """
     train = _part(dataset.train, spec.train, spec, "train")
-    test = _part(dataset.test, spec.test, spec, "test")
+    if spec.held_out:
+        train, test = _split(train, spec)
+    else:
+        test = _part(dataset.test, spec.test, spec, "test")
     return evolve(dataset, train=train, test=test)
+
+
+def _split(train: Examples, spec: DataSpec) -> tuple[Examples, Examples]:
+    size = round(spec.held_out * len(train))
+    if not 0 < size < len(train):
+        raise BadSetting(f"data '{spec.name}': held_out = {spec.held_out} sets {size} of {len(train)} training "
+                         "examples aside; expected 1 to all but one")
+    held_out = np.zeros(len(train), dtype=bool)
+    held_out[stratified_indices(train.labels, size, derive_seed(spec.seed, "held out"))] = True
+    return train.take(np.flatnonzero(~held_out)), train.take(np.flatnonzero(held_out))
 
 
 def _part(examples: Examples, size: int | None, spec: DataSpec, part: str) -> Examples:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from attrs import field, frozen, validators
 
@@ -26,12 +26,14 @@ class DataSpec:
     Attributes:
         name: as registered.
         train, test: take a random subset of this many examples, stratified by class; everything when None.
-        seed: of the subset.
+        held_out: share of the training set that takes the test set's place, which is then not used at all.
+        seed: of the subset and of what is held out.
     """
 
     name: str
     train: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     test: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    held_out: float = field(default=0.0, validator=[validators.ge(0), validators.lt(1)])
     seed: int = 0
 
 
@@ -86,6 +88,26 @@ class ReferenceSpec:
 
 
 @frozen(kw_only=True)
+class Tuning:
+    """How hyper-parameters were found.
+
+    Attributes:
+        track: ``default`` (the method's own), ``suite`` (kept with the suite), ``manual`` (given on the command line),
+            ``deployable`` (a search that saw no oracle and no test set) or ``oracle-tuned`` (one that saw both).
+        saw: what the search could see, in words.
+        trials: number of configurations tried, or None when not known.
+        space: what was searched, by parameter, as `harness.tuning.space` reads it.
+        seed: root seed of the search's originals and forget sets, or None when not known.
+    """
+
+    track: Literal["default", "suite", "manual", "deployable", "oracle-tuned"] = "default"
+    saw: str = ""
+    trials: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    space: Settings = field(factory=dict)
+    seed: int | None = None
+
+
+@frozen(kw_only=True)
 class MethodSpec:
     """One unlearner with its settings.
 
@@ -95,6 +117,7 @@ class MethodSpec:
         settings: hyper-parameters that differ from the method's defaults.
         forget_only: further settings in access mode ``forget-only``.
         access: the modes in which it is run; all of the suite's when empty.
+        tuning: how the settings were found, where that is known.
     """
 
     name: str
@@ -102,6 +125,7 @@ class MethodSpec:
     settings: Settings = field(factory=dict)
     forget_only: Settings = field(factory=dict)
     access: tuple[Access, ...] = ()
+    tuning: Tuning | None = None
 
     @property
     def title(self) -> str:
@@ -127,6 +151,12 @@ class AuditorSpec:
         return self.label or self.name
 
 
+def _none_or_some(_: Any, attribute: Any, value: int) -> None:
+    if value == 1 or value < 0:
+        raise ValueError(f"{attribute.name}: expected 0 or at least 2, since each is compared with the others; "
+                         f"got {value}")
+
+
 @frozen(kw_only=True)
 class Suite:
     """A standard experiment: immutable, named ``NAME-vN``, identified by its digest.
@@ -138,7 +168,8 @@ class Suite:
         data, model, recipe: what is trained, with which options.
         requests: what is forgotten.
         access: the access modes.
-        originals, oracles, runs: number of originals, of oracles per request, of unlearning runs per cell.
+        originals, oracles, runs: number of originals, of oracles per request, of unlearning runs per cell. Without
+            oracles no score can be compared, as in a search of hyper-parameters that may not see any.
         references: the half-split reference models.
         shadows: number of unlearned shadows a side for audits that need them.
         unlearners, auditors: what is run; the order is that of the table.
@@ -156,7 +187,7 @@ class Suite:
     requests: RequestSpec = RequestSpec()
     access: tuple[Access, ...] = ACCESS
     originals: int = field(default=3, validator=validators.ge(1))
-    oracles: int = field(default=3, validator=validators.ge(2))
+    oracles: int = field(default=3, validator=_none_or_some)
     runs: int = field(default=3, validator=validators.ge(1))
     references: ReferenceSpec = ReferenceSpec()
     shadows: int = field(default=0, validator=validators.ge(0))

@@ -16,8 +16,10 @@ from harness.audits import Score
 from harness.digests import derive_seed
 from harness.plan import ORACLE
 from harness.record import CellRecord, MethodRecord, RunRecord
-from harness.rows import Row, RowScore, SuiteName, Tuning, nested, with_id
+from harness.rows import Row, RowScore, SuiteName, nested, with_id
+from harness.settings import structure
 from harness.statistics import Interval, hierarchical_bootstrap, noise_floor
+from harness.suite import Tuning
 from harness.tasks import Access
 
 Array = NDArray[np.float64]
@@ -83,9 +85,11 @@ def _row(record: RunRecord, method: MethodRecord, cells: Sequence[CellRecord],
 
 
 def _tuning(method: MethodRecord, record: RunRecord) -> Tuning:
-    for spec in record.suite["unlearners"]:
-        if (spec["label"] or spec["name"]) == method.title and (spec["settings"] or spec["forget_only"]):
-            return Tuning(track="suite", saw="settings kept with the suite; its comments say how they were found")
+    spec = next((s for s in record.suite["unlearners"] if (s["label"] or s["name"]) == method.title), None)
+    if spec and spec.get("tuning"):
+        return structure(spec["tuning"], Tuning, f"tuning of '{method.title}'")
+    if spec and (spec["settings"] or spec["forget_only"]):
+        return Tuning(track="suite", saw="settings kept with the suite; its comments say how they were found")
     return Tuning()
 
 

@@ -16,10 +16,12 @@ from harness.cli.doctor import doctor
 from harness.cli.listing import list_command, show
 from harness.cli.planning import plan_command
 from harness.cli.running import run_command
+from harness.cli.tuning import tune_command
 from harness.errors import HarnessError, UnknownName
 from harness.plugins import load_registry
 
-BUILT_IN = {command.name: command for command in (run_command, plan_command, list_command, show, doctor)}
+COMMANDS = (run_command, plan_command, tune_command, list_command, show, doctor)
+BUILT_IN = {command.name: command for command in COMMANDS}
 
 
 class Commands(click.Group):
@@ -48,6 +50,7 @@ def group() -> None:
     \b
     unlearn run digits-v1                              train, unlearn, audit; a table and rows in one minute
     unlearn run digits-v1 --plugin mine.py             your own method beside the others
+    unlearn tune digits-v1 --method amun               its hyper-parameters, found on other forget sets
     unlearn list unlearners                            what is there
     """
 

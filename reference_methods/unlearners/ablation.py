@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -67,6 +68,7 @@ class AdversarialAblation:
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {}
 
     set: Literal["adv", "adv-rs", "adv-rl", "orig-rl", "orig-advl", "orig"] = choice(
         "adv", "adv-rs", "adv-rl", "orig-rl", "orig-advl", "orig")

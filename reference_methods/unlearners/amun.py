@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from attrs import field, frozen, validators
@@ -60,6 +61,7 @@ class Amun:
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"lr": "1e-4:1:log", "lr_step": "1,5"}
 
     epochs: int = count(10)
     lr: float = rate(1e-2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from attrs import frozen
@@ -49,6 +50,7 @@ class BoundaryShrink:
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"lr": "1e-5:1e-1:log"}
 
     step: float = positive(0.1)
     bounded: bool = flag(True)
@@ -99,6 +101,7 @@ class BoundaryExpand:
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = CLASS_ONLY
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"lr": "1e-5:1e-1:log"}
 
     epochs: int = count(10)
     lr: float = rate(1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -75,6 +75,7 @@ class Ssd:
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "eval"
+    space: ClassVar[Mapping[str, str]] = {"alpha": "1:100:log", "dampening": "0.1:1"}
 
     alpha: float = positive(10.0)
     dampening: float = positive(1.0)

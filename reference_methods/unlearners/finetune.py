@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
@@ -81,6 +82,7 @@ class GradientAscent:
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"lr": "1e-5:1e-1:log"}
 
     epochs: int = count(5)
     lr: float = rate(1e-4)
@@ -123,6 +125,7 @@ class NegGradPlus:
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"lr": "1e-4:1:log", "alpha": "0.9,0.95,0.99,0.999"}
 
     alpha: float = share(0.95)
     epochs: int = count(10)

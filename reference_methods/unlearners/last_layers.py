@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import attrs
@@ -41,6 +42,7 @@ class CatastrophicForgetting:
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"lr": "1e-3:1:log"}
 
     k: int = count(1, least=1)
     epochs: int = count(62)
@@ -77,6 +79,7 @@ class ExactUnlearning:
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {}
 
     k: int = count(1, least=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -35,6 +36,7 @@ class Svd:
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = CLASS_ONLY
     layer_mode: ClassVar[LayerMode] = "eval"
+    space: ClassVar[Mapping[str, str]] = {"alpha_retain": "10:1000:log", "alpha_forget": "1:100:log"}
 
     alpha_retain: float = positive(100.0)
     alpha_forget: float = positive(3.0)

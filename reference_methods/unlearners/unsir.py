@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -41,6 +42,7 @@ class Unsir:
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = CLASS_ONLY
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"impair_lr": "1e-4:1e-1:log", "repair_lr": "1e-4:1e-1:log"}
 
     noise_images: int = count(256, least=1)
     noise_steps: int = count(40)

@@ -1,7 +1,8 @@
 import attrs
 import pytest
 
-from harness.rows import Tuning, with_id
+from harness.rows import with_id
+from harness.suite import Tuning
 from harness.summary import make_rows
 from leaderboard.flags import find_flags
 from tests.leaderboard.conftest import make_record, named

@@ -134,6 +134,6 @@ def test_list_show_and_doctor_say_what_is_there(unlearn):
     assert '"digest"' in unlearn("show", "digits-v1")[0]
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "list", "show", "doctor"])
+@pytest.mark.parametrize("command", ["run", "plan", "tune", "list", "show", "doctor"])
 def test_the_help_of_every_command_shows_an_example(unlearn, command):
     assert f"unlearn {command}" in unlearn(command, "--help")[0].split("Usage:")[1].split("\n", 1)[1]
