@@ -8,11 +8,14 @@ from harness import Auditor, hookimpl
 from reference_methods.auditors.average_gap import AverageGap
 from reference_methods.auditors.distance import OutputDistance
 from reference_methods.auditors.membership import Lira, Rmia
+from reference_methods.auditors.neighbours import MiaNN
 from reference_methods.auditors.population import LossThreshold, Mis
+from reference_methods.auditors.probe import LinearProbe
+from reference_methods.auditors.relearn import RelearnTime
 from reference_methods.auditors.utility import Accuracy
 
 
 @hookimpl
 def harness_auditors() -> Sequence[type[Auditor]]:
     """Return the reference auditors."""
-    return [Accuracy, Rmia, Lira, LossThreshold, Mis, OutputDistance, AverageGap]
+    return [Accuracy, Rmia, Lira, LossThreshold, Mis, OutputDistance, MiaNN, LinearProbe, RelearnTime, AverageGap]
