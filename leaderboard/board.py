@@ -21,14 +21,20 @@ class Board:
     Attributes:
         rows: every row ever published.
         successors: id of the row that supersedes a row, by the id of the latter.
+        by_id: the rows by id.
     """
 
     rows: tuple[Row, ...]
     successors: dict[str, str] = field(init=False)
+    by_id: dict[str, Row] = field(init=False)
 
     @successors.default
     def _successors(self) -> dict[str, str]:
         return {row.supersedes: row.id for row in self.rows if row.supersedes}
+
+    @by_id.default
+    def _by_id(self) -> dict[str, Row]:
+        return {row.id: row for row in self.rows}
 
     @property
     def latest(self) -> tuple[Row, ...]:
@@ -53,13 +59,12 @@ class Board:
 
     def history(self, row: Row) -> list[Row]:
         """Return the versions of a row, oldest first, itself included."""
-        by_id = {other.id: other for other in self.rows}
         first = row
-        while first.supersedes in by_id:
-            first = by_id[first.supersedes]
+        while first.supersedes in self.by_id:
+            first = self.by_id[first.supersedes]
         versions = [first]
         while (successor := self.successors.get(versions[-1].id)) is not None:
-            versions.append(by_id[successor])
+            versions.append(self.by_id[successor])
         return versions
 
 

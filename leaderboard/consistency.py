@@ -89,7 +89,7 @@ def _expected(row: Row, score: RowScore, values: Array, oracles: Array) -> dict[
     gaps = np.abs(oracles - _others(oracles))[None] if is_oracle else cell_gaps(values, oracles)
     mean, oracle = cell_mean(values), cell_mean(oracles[None])
     return {"value": mean, "oracle": oracle, "gap": cell_mean(gaps), "gap_of_means": abs(mean - oracle),
-            "floor": noise_floor(oracles), "n": float(np.isfinite(values).sum())}
+            "floor": oracle if score.target == "lower" else noise_floor(oracles), "n": float(np.isfinite(values).sum())}
 
 
 def _others(oracles: Array) -> Array:

@@ -19,6 +19,7 @@ from leaderboard.ranking import UTILITY, main_measure, no_better_than_nothing
 
 # Points of test accuracy below the oracle at which a model counts as damaged rather than unlearned.
 UTILITY_GATE = 5.0
+Values = tuple[tuple[str, object], ...]
 
 
 @frozen(kw_only=True)
@@ -55,22 +56,51 @@ def find_flags(rows: Sequence[Row]) -> dict[str, list[Flag]]:
         groups.setdefault((row.protocol, row.method.access), []).append(row)
     found: dict[str, list[Flag]] = {}
     for group in groups.values():
-        idle = no_better_than_nothing(group, main_measure(group))
+        context = _Context(
+            idle=no_better_than_nothing(group, main_measure(group)), twins=_by_values(group),
+            retraining=next((seconds_of(row.measured) for row in group if kind_of(row) == "oracle"), None))
         for row in group:
-            found[row.id] = list(_flags(row, group, idle))
+            found[row.id] = list(_flags(row, context))
     return found
 
 
-def _flags(row: Row, group: Sequence[Row], idle: Mapping[str, str]) -> Iterator[Flag]:
+@frozen(kw_only=True)
+class _Context:
+    """What a row is compared with.
+
+    Attributes:
+        idle: figures of the methods that are no better than doing nothing, by row id.
+        twins: rows by their values.
+        retraining: seconds that one oracle took.
+    """
+
+    idle: Mapping[str, str]
+    twins: Mapping[Values, Sequence[Row]]
+    retraining: float | None
+
+
+def _by_values(group: Sequence[Row]) -> dict[Values, list[Row]]:
+    twins: dict[Values, list[Row]] = {}
+    for row in group:
+        if len(row.scores) > 1:
+            twins.setdefault(_values(row), []).append(row)
+    return twins
+
+
+def _values(row: Row) -> Values:
+    return tuple((score.name, score.values) for score in row.scores)
+
+
+def _flags(row: Row, context: _Context) -> Iterator[Flag]:
     yield from _provenance(row)
     if kind_of(row) != "method":
         return
     yield from _too_good(row)
-    yield from _identical(row, group)
+    yield from _identical(row, context.twins.get(_values(row), ()))
     yield from _utility(row)
-    yield from _cost(row, group)
-    if row.id in idle:
-        yield Flag(code="no-better", title="no better than doing nothing", evidence=idle[row.id])
+    yield from _cost(row, context.retraining)
+    if row.id in context.idle:
+        yield Flag(code="no-better", title="no better than doing nothing", evidence=context.idle[row.id])
 
 
 def _too_good(row: Row) -> Iterator[Flag]:
@@ -98,21 +128,17 @@ def _nearer_than_oracles(score: RowScore) -> bool:
     return score.gap_high is not None and score.gap_high < score.floor * (oracles - 1) / oracles
 
 
-def _identical(row: Row, group: Sequence[Row]) -> Iterator[Flag]:
-    values = _values(row)
-    for other in group:
-        if other.id == row.id or other.method.title == row.method.title or len(values) < 2 or _values(other) != values:
-            continue
-        if other.method.name == NOTHING:
-            yield Flag(code="returns-original", title="returns the original model", level="grave",
-                       evidence=f"all values equal those of '{NOTHING}'")
-        elif kind_of(other) == "method":
-            yield Flag(code="identical", title=f"identical to {other.method.title}", level="grave",
-                       evidence=f"every value of {len(values)} scores equals that of row {other.id[:12]}")
-
-
-def _values(row: Row) -> dict[str, object]:
-    return {score.name: score.values for score in row.scores}
+def _identical(row: Row, twins: Sequence[Row]) -> Iterator[Flag]:
+    others = [other for other in twins if other.method.title != row.method.title]
+    if any(other.method.name == NOTHING for other in others):
+        yield Flag(code="returns-original", title="returns the original model", level="grave",
+                   evidence=f"all values equal those of '{NOTHING}'")
+    methods = [other for other in others if kind_of(other) == "method"]
+    if methods:
+        named = ", ".join(other.id[:12] for other in methods[:3])
+        more = f" and {len(methods) - 3} more" if len(methods) > 3 else ""
+        yield Flag(code="identical", title=f"identical to {methods[0].method.title}", level="grave",
+                   evidence=f"every value of {len(row.scores)} scores equals that of row {named}{more}")
 
 
 def _utility(row: Row) -> Iterator[Flag]:
@@ -123,10 +149,8 @@ def _utility(row: Row) -> Iterator[Flag]:
                             f"{number(score.oracle, score.unit)}; the gate is {UTILITY_GATE:g} points")
 
 
-def _cost(row: Row, group: Sequence[Row]) -> Iterator[Flag]:
-    oracle = next((other for other in group if kind_of(other) == "oracle"), None)
+def _cost(row: Row, retraining: float | None) -> Iterator[Flag]:
     spent = seconds_of(row.measured)
-    retraining = seconds_of(oracle.measured) if oracle else None
     if spent is not None and retraining and spent > retraining:
         yield Flag(code="cost", title="costs more than retraining",
                    evidence=f"{duration(spent)} a model; retraining took {duration(retraining)}")

@@ -119,7 +119,7 @@ def _points(plot: Plot) -> Iterator[Element]:
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
     taken += [_line_label(plot, axis, value, label) for axis, value, label in plot.lines]
     for index, (point, (x, y)) in enumerate(zip(plot.points, places, strict=True)):
-        parts = [element("title", point.about)]
+        parts = [element("title", f"{point.label}: {point.about}")]
         if point.y_range:
             parts.append(element("path", class_="range",
                                  d=f"M{x:.1f} {plot.y.at(point.y_range[0]):.1f}V{plot.y.at(point.y_range[1]):.1f}"))
@@ -129,7 +129,7 @@ def _points(plot: Plot) -> Iterator[Element]:
         parts.append(_mark(point, plot, x, y))
         if index < MOST_LABELS:
             parts += _label(point.label, x, y, taken)
-        yield element("a", *parts, class_=point.kind, href=point.href, aria_label=f"{point.label}: {point.about}")
+        yield element("a", *parts, class_=point.kind, href=point.href)
 
 
 def _mark(point: Point, plot: Plot, x: float, y: float) -> Element:

@@ -139,7 +139,7 @@ def _write(site: Site, out: Path) -> int:
     pages = {"index.html": site.render("index.html", "", suites=_by_suite(site, "")),
              "submit.html": site.render("submit.html", ""), "rules.html": site.render("rules.html", ""),
              "methods.html": site.render("methods.html", "", methods=_by_method(site)),
-             **{page.href: _suite_page(site, page) for page in site.pages},
+             **{page.href: suite_page(site, page) for page in site.pages},
              **{row_page(row): _row_page(site, row) for row in site.board.rows},
              **{f"methods/{slug(name)}.html": _method_page(site, name, rows)
                 for name, rows in _by_method(site).items()}}
@@ -181,7 +181,8 @@ def _method_page(site: Site, name: str, rows: Sequence[Row]) -> str:
     return site.render("method.html", name=name, rows=rows, lines=lines)
 
 
-def _suite_page(site: Site, page: SuitePage) -> str:
+def suite_page(site: Site, page: SuitePage) -> str:
+    """Return the page of one suite in one access mode."""
     siblings = [other for other in site.pages if other.suite == page.suite]
     return site.render("suite.html", page=page, siblings=siblings, table=page.table, first=page.rows[0],
                        suite=site.catalog.suite(page.rows[0]), cost_plot=Markup(cost_plot(page.rows, "../")),

@@ -24,13 +24,13 @@ class Scale:
     Attributes:
         low, high: values at the left and right edge.
         oracle: where the line is drawn.
-        floor: half-width of the band around it; the band begins at the left edge when ``low`` is the best value.
+        band: ends of the noise floor: what oracles themselves score.
     """
 
     low: float
     high: float
     oracle: float
-    floor: float
+    band: tuple[float, float]
 
     def x(self, value: float) -> float:
         """Return the place of a value, kept inside the strip."""
@@ -46,16 +46,17 @@ def make_scale(scores: Sequence[RowScore]) -> Scale:
     """
     first = scores[0]
     if first.target == "lower":
-        top = AIR * usual_reach([score.value for score in scores], 2.0 * (first.oracle + first.floor))
-        return Scale(low=0.0, high=top, oracle=first.oracle, floor=first.floor)
+        top = AIR * usual_reach([score.value for score in scores], 2.0 * first.floor)
+        return Scale(low=0.0, high=top, oracle=first.oracle, band=(0.0, first.floor))
     reach = AIR * usual_reach([abs(score.value - first.oracle) for score in scores], 2.0 * first.floor)
-    return Scale(low=first.oracle - reach, high=first.oracle + reach, oracle=first.oracle, floor=first.floor)
+    return Scale(low=first.oracle - reach, high=first.oracle + reach, oracle=first.oracle,
+                 band=(first.oracle - first.floor, first.oracle + first.floor))
 
 
 def strip(score: RowScore, scale: Scale, *, near: bool = False) -> str:
     """Return the strip of one cell as SVG markup; the dot is hollow when the score is ``near`` the oracle."""
     middle = HEIGHT / 2
-    left, right = scale.x(scale.oracle - scale.floor), scale.x(scale.oracle + scale.floor)
+    left, right = map(scale.x, scale.band)
     parts = [element("rect", class_="floor", x=left, y=0.0, width=max(right - left, 1.0), height=HEIGHT),
              element("path", class_="oracle", d=f"M{scale.x(scale.oracle):.1f} 0V{HEIGHT:.0f}")]
     if score.low is not None and score.high is not None:

@@ -81,6 +81,7 @@ class Table:
         oracle: the oracle's line.
         lines: all others, best first, those without a result last.
         measure: what they are ranked by.
+        ranked: number of methods that hold a rank.
     """
 
     columns: tuple[Column, ...]
@@ -88,6 +89,7 @@ class Table:
     oracle: Line | None
     lines: tuple[Line, ...]
     measure: Measure | None
+    ranked: int
 
 
 def row_page(row: Row) -> str:
@@ -107,7 +109,7 @@ def make_table(rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]]) -> Tabl
                   flags=tuple(flag for flag in flags.get(row.id, ()) if flag.level != "background"))
              for row in sorted(rows, key=lambda row: _order(row, measure))]
     groups = [(auditor, len(list(group))) for auditor, group in itertools.groupby(c.auditor for c in columns)]
-    return Table(columns=columns, groups=tuple(groups), measure=measure,
+    return Table(columns=columns, groups=tuple(groups), measure=measure, ranked=len(ranks),
                  oracle=next((line for line in lines if line.kind == "oracle"), None),
                  lines=tuple(line for line in lines if line.kind != "oracle"))
 
@@ -127,7 +129,8 @@ def make_columns(rows: Sequence[Row], measure: Measure | None) -> tuple[Column, 
 
 def is_near(row: Row, score: RowScore) -> bool:
     """Return whether a score lies within the noise floor; for an oracle, whose gap is the floor, nothing follows."""
-    return kind_of(row) != "oracle" and score.gap <= score.floor
+    distance = score.value if score.target == "lower" else score.gap
+    return kind_of(row) != "oracle" and distance <= score.floor
 
 
 def date_of(row: Row) -> str:

@@ -1,6 +1,6 @@
 "use strict";
 // Sorting, filtering and copying. Without it the pages are whole: sorted, and everything on them shown.
-const FIRST = 200;
+const FIRST = 100;
 const table = document.getElementById("board");
 
 if (table) {
@@ -9,7 +9,8 @@ if (table) {
   const filter = document.getElementById("filter");
   const status = document.querySelector(".count");
   const all = document.querySelector(".all");
-  const lines = [...body.rows].map((row, place) => ({ row, place, text: row.textContent.toLowerCase() }));
+  const lines = [...body.rows].map((row, place) => (
+    { row, place, cells: [...row.cells], text: row.textContent.toLowerCase() }));
   let shown = lines;
   let limit = FIRST;
 
@@ -28,7 +29,7 @@ if (table) {
   };
 
   const key = (line, column, kind) => {
-    const cell = line.row.cells[column];
+    const cell = line.cells[column];
     if (!cell || cell.classList.contains("why")) return null;
     if (kind === "text") return cell.textContent.trim().toLowerCase();
     const gap = kind === "score" && document.getElementById("view-gap").checked;
