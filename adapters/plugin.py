@@ -9,6 +9,7 @@ import click
 
 from adapters.architectures import ARCHITECTURES
 from adapters.export_command import export
+from adapters.http_adapter import HttpAdapter
 from adapters.linear_adapter import LINEAR, LinearAdapter
 from adapters.onnx_adapter import OnnxAdapter
 from adapters.sklearn_adapter import ESTIMATORS, SklearnAdapter
@@ -19,7 +20,7 @@ from harness import Adapter, Architecture, hookimpl
 @hookimpl
 def harness_adapters() -> Sequence[type[Adapter]]:
     """Return the adapters of this package."""
-    return [TorchAdapter, LinearAdapter, SklearnAdapter, OnnxAdapter]
+    return [TorchAdapter, LinearAdapter, SklearnAdapter, OnnxAdapter, HttpAdapter]
 
 
 @hookimpl

@@ -23,6 +23,7 @@ class Source:
         settings: of the architecture.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         threads: on which a CPU computes.
+        timeout: seconds that one answer of a server may take.
     """
 
     uri: str
@@ -32,6 +33,7 @@ class Source:
     settings: Settings = field(factory=dict)
     device: str = "cpu"
     threads: int = 1
+    timeout: float = 30.0
 
     @property
     def adapter(self) -> str:
