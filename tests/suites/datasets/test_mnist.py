@@ -57,7 +57,10 @@ def test_a_damaged_idx_file_is_refused_with_its_name(content, message, tmp_path)
         read_idx(tmp_path / "bad")
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"whatever, as long as it is cut short", mtime=0)[:-10]])
+CUT_SHORT = gzip.compress(b"whatever, as long as it is cut short", mtime=0)[:-10]
+
+
+@pytest.mark.parametrize("content", [b"not gzip", CUT_SHORT])
 def test_a_damaged_gzip_file_is_refused_with_its_name(content, tmp_path):
     (tmp_path / "bad.gz").write_bytes(content)
 
