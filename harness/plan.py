@@ -21,6 +21,7 @@ from harness.suite import MethodSpec, Suite
 from harness.tasks import Access, Unlearner
 
 ORACLE = "oracle"
+KINDS = ("forget", "train", "retrain", "reference", "shadow", "shadow-retrain", "unlearn", "shadow-unlearn", "audit")
 
 
 @frozen(kw_only=True)
@@ -28,7 +29,7 @@ class Stage:
     """One unit of work, a pure function of ``spec``.
 
     Attributes:
-        kind: ``forget``, ``train``, ``retrain``, ``reference``, ``unlearn`` or ``audit``.
+        kind: one of `KINDS`.
         label: in words, for progress and errors.
         spec: what it is made from, as JSON.
         inputs: keys of the stages whose artefacts it reads.

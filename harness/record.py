@@ -10,7 +10,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from harness.audits import Score
-from harness.errors import RowError
+from harness.errors import RowError, StoreError
 from harness.settings import Settings, as_json, structure
 from harness.tasks import Access
 
@@ -140,9 +140,18 @@ class RunRecord:
 
 
 def write_record(record: RunRecord, path: Path) -> None:
-    """Write a record as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(as_json(record), allow_nan=False, indent=1) + "\n", encoding="utf-8")
+    """Write a record as JSON, whole or not at all.
+
+    Raises:
+        StoreError: if the file cannot be written; then it stays as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(as_json(record), allow_nan=False, indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def read_record(path: Path) -> RunRecord:

@@ -15,13 +15,21 @@ from harness.plan import Plan, Stage
 from harness.plugins import Registry
 from harness.record import RunRecord
 from harness.store import Store
+from harness.store.locks import in_use
+from harness.store.upkeep import clear_leftovers, list_objects
+from harness.suite import Suite
 
-ESSENTIAL = ("forget", "train", "retrain", "reference")
+ESSENTIAL = ("forget", "train", "retrain", "reference", "shadow", "shadow-retrain")
 
 
 def pending(plan: Plan, store: Store) -> list[Stage]:
     """Return the stages of ``plan`` that ``store`` does not hold."""
     return [stage for stage in plan.stages if not store.has(stage.key)]
+
+
+def run_name(suite: Suite) -> str:
+    """Return the name of a run's folder in the store."""
+    return f"{suite.name}-{suite.digest[:12]}"
 
 
 def default_jobs(device: str) -> int:
@@ -43,13 +51,20 @@ def run(plan: Plan, place: Place, registry: Registry, *, jobs: int | None = None
         HarnessError: if the store or the data fail, or nothing can be audited because an original, an oracle or the
             references cannot be trained. A method's own failure is recorded as its result.
     """
-    started = time.perf_counter()
     store = Store(place.store)
+    clear_leftovers(store)
+    with in_use(store.root):
+        return _run(plan, place, registry, store, default_jobs(place.device) if jobs is None else jobs, engine)
+
+
+def _run(plan: Plan, place: Place, registry: Registry, store: Store, jobs: int, engine: str) -> RunRecord:
+    started = time.perf_counter()
+    list_objects(store, run_name(plan.suite), (stage.key for stage in plan.stages))
     todo = pending(plan, store)
     registry.hook.harness_run_started(plan=plan, store=store)
     labels = {stage.key: stage for stage in plan.stages}
     failed: dict[str, Outcome] = {}
-    for outcome in _execute(todo, place, registry, default_jobs(place.device) if jobs is None else jobs, engine):
+    for outcome in _execute(todo, place, registry, jobs, engine):
         stage = labels[outcome.key]
         if outcome.status != "ok":
             if stage.kind in ESSENTIAL:

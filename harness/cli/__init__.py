@@ -16,11 +16,12 @@ from harness.cli.doctor import doctor
 from harness.cli.listing import list_command, show
 from harness.cli.planning import plan_command
 from harness.cli.running import run_command
+from harness.cli.store import store_command
 from harness.cli.tuning import tune_command
 from harness.errors import HarnessError, UnknownName
 from harness.plugins import load_registry
 
-COMMANDS = (run_command, plan_command, tune_command, list_command, show, doctor)
+COMMANDS = (run_command, plan_command, tune_command, list_command, show, store_command, doctor)
 BUILT_IN = {command.name: command for command in COMMANDS}
 
 

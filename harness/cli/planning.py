@@ -8,10 +8,8 @@ import click
 from tabulate import tabulate
 
 from harness.cli.options import Request, suite_options
-from harness.plan import Plan
+from harness.plan import KINDS, Plan
 from harness.store import Store
-
-ORDER = ("forget", "train", "retrain", "reference", "unlearn", "audit")
 
 
 @click.command("plan")
@@ -25,7 +23,7 @@ def plan_command(request: Request, as_rows: bool) -> None:
     unlearn plan mnist-random-v1-lite --data-root data
     """
     store = Store(request.place.store, create=False)
-    lines = [_line(request.plan, store, kind) for kind in ORDER]
+    lines = [_line(request.plan, store, kind) for kind in KINDS]
     if as_rows:
         click.echo(json.dumps(lines, indent=1))
     else:

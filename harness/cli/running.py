@@ -57,7 +57,9 @@ def run_command(request: Request, rows: Path | None, jobs: int | None, engine: s
 
 
 def _save(request: Request, record: RunRecord, made: list[Row], rows: Path | None) -> Path:
-    folder = request.place.store / "runs" / f"{record.name}-{record.suite_digest[:12]}"
+    from harness.run import run_name
+
+    folder = request.place.store / "runs" / run_name(request.plan.suite)
     write_record(record, folder / "record.json")
     place = rows or folder / "rows.jsonl"
     write_rows(made, place)

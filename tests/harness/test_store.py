@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
 
+from harness.digests import digest_json
 from harness.errors import StoreError
 from harness.store import Store
 
@@ -117,3 +119,40 @@ def test_a_failed_write_leaves_nothing_behind(store, monkeypatch):
         write(store)
     assert list(store) == []
     assert not list((store.root / "tmp").iterdir())
+
+
+def test_an_object_is_adopted_only_when_it_is_whole(store, tmp_path):
+    key = write(Store(tmp_path / "other")).key
+    folder = store.root / "tmp" / "arrived"
+
+    def arrive():
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(Store(tmp_path / "other").path(key), folder)
+
+    arrive()
+    (folder / "signals.safetensors").unlink()
+    with pytest.raises(StoreError, match=r"not whole: it holds manifest.json, weights.safetensors instead of"):
+        store.adopt(key, folder)
+    arrive()
+    (folder / "extra").touch()
+    with pytest.raises(StoreError, match=r"not whole: it holds extra, manifest\.json"):
+        store.adopt(key, folder)
+    arrive()
+    with pytest.raises(StoreError, match=r"not whole: manifest.json does not match its digest"):
+        store.adopt("0" * 64, folder)
+    assert list(store) == []
+
+    store.adopt(key, folder)
+    assert store.verify(key).report == {"accuracy": 0.5}
+
+
+@pytest.mark.parametrize("change", [{"files": ["weights"]}, {"files": {"weights": 3}}, {"measured": {"seconds": "x"}},
+                                    {"label": 3}, {"report": []}, {"surprise": 1}])
+def test_a_manifest_of_another_shape_is_damaged_even_if_its_digest_is_right(store, change):
+    key = write(store).key
+    path = store.path(key) / "manifest.json"
+    content = {**json.loads(path.read_text()), **change}
+    del content["check"]
+    path.write_text(json.dumps({**content, "check": digest_json(content)}))
+    with pytest.raises(StoreError, match=r"manifest.json is unreadable \(TypeError\)"):
+        store.manifest(key)

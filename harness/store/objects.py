@@ -1,4 +1,4 @@
-"""The content-addressed store: every artefact under the SHA-256 of what it was made from.
+"""Objects: written whole or not at all, checked when read.
 
 An object is a folder ``objects/ab/cdef...`` with ``manifest.json`` and safetensors files. It is written under a
 temporary name, flushed to disk and renamed, so that it is either whole or absent; it is checked against its digests
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import Attribute, field, frozen, validators
 from numpy.typing import NDArray
 
 from harness.digests import digest_bytes, digest_json
@@ -25,6 +25,17 @@ from harness.errors import StoreError
 
 SCHEMA = 1
 Arrays = Mapping[str, NDArray[Any]]
+
+
+def _texts(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, Mapping) or not all(isinstance(item, str) for item in value.values()):
+        raise TypeError(f"{attribute.name}: expected names and digests, got {value!r}")
+
+
+def _costs(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    numbers = [value.get(name, 0) for name in ("seconds", "peak_memory_mb")] if isinstance(value, Mapping) else [value]
+    if not all(type(number) in (int, float) for number in numbers):
+        raise TypeError(f"{attribute.name}: expected seconds and megabytes, got {value!r}")
 
 
 @frozen(kw_only=True)
@@ -41,13 +52,13 @@ class Manifest:
         measured: seconds, peak memory, date and device; no part of the content.
     """
 
-    key: str
-    stage: str
-    label: str
-    spec: Mapping[str, Any]
-    report: Mapping[str, Any]
-    files: Mapping[str, str]
-    measured: Mapping[str, Any] = field(factory=dict)
+    key: str = field(validator=validators.instance_of(str))
+    stage: str = field(validator=validators.instance_of(str))
+    label: str = field(validator=validators.instance_of(str))
+    spec: Mapping[str, Any] = field(validator=validators.instance_of(dict))
+    report: Mapping[str, Any] = field(validator=validators.instance_of(dict))
+    files: Mapping[str, str] = field(validator=_texts)
+    measured: Mapping[str, Any] = field(factory=dict, validator=_costs)
 
     @property
     def digest(self) -> str:
@@ -67,7 +78,7 @@ class Store:
                 (root / part).mkdir(parents=True, exist_ok=True)
             probe = root / "tmp" / f"probe-{uuid.uuid4().hex}"
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"store {root} cannot be written: {error.strerror}; name another with --store") from error
 
@@ -83,6 +94,10 @@ class Store:
         """Yield the keys of all objects."""
         for folder in sorted((self.root / "objects").glob("*/*")):
             yield folder.parent.name + folder.name
+
+    def files(self, key: str) -> list[Path]:
+        """Return the files of an object, its manifest first."""
+        return sorted(self.path(key).iterdir(), key=lambda path: (path.name != "manifest.json", path.name))
 
     def write(self, stage: str, label: str, spec: Mapping[str, Any], *, report: Mapping[str, Any],
               arrays: Mapping[str, Arrays], measured: Mapping[str, Any]) -> Manifest:
@@ -102,7 +117,7 @@ class Store:
             folder.mkdir(parents=True)
             files = {f"{name}.safetensors": _write_arrays(folder / f"{name}.safetensors", content)
                      for name, content in sorted(arrays.items()) if content}
-            manifest = Manifest(key=key, stage=stage, label=label, spec=spec, report=report, files=files,
+            manifest = Manifest(key=key, stage=stage, label=label, spec=dict(spec), report=dict(report), files=files,
                                 measured={"date": datetime.now(UTC).isoformat(timespec="seconds"), **measured})
             _write_manifest(folder / "manifest.json", manifest)
             self._publish(folder, self.path(key))
@@ -129,17 +144,11 @@ class Store:
             StoreError: if it is missing or damaged.
         """
         try:
-            content = json.loads((self.path(key) / "manifest.json").read_bytes())
-            check = content.pop("check")
-            whole = check == digest_json(content) and content.pop("schema") == SCHEMA
-            manifest = Manifest(**content)
+            return _read_manifest(self.path(key), key)
         except FileNotFoundError as error:
             raise StoreError(f"store {self.root} has no object {key[:12]}") from error
-        except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-            raise self._damaged(key, f"manifest.json is unreadable ({type(error).__name__})") from error
-        if not whole or manifest.key != key or digest_json(dict(manifest.spec)) != key:
-            raise self._damaged(key, "manifest.json does not match its digest")
-        return manifest
+        except (_Damaged, OSError) as error:
+            raise self._damaged(key, error) from error
 
     def arrays(self, key: str, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of one file of an object, checked against its digest.
@@ -147,27 +156,84 @@ class Store:
         Raises:
             StoreError: if the object is missing or damaged.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         file = f"{name}.safetensors"
         expected = self.manifest(key).files.get(file)
         if expected is None:
             raise StoreError(f"object {key[:12]} in store {self.root} has no {file}")
         try:
-            data = (self.path(key) / file).read_bytes()
-        except OSError as error:
-            raise self._damaged(key, f"{file} cannot be read: {error.strerror}") from error
-        if digest_bytes(data) != expected:
-            raise self._damaged(key, f"{file} does not match its digest")
-        try:
-            return dict(load(data))
-        except SafetensorError as error:
-            raise self._damaged(key, f"{file} is no safetensors file") from error
+            return _read_arrays(self.path(key) / file, expected)
+        except (_Damaged, OSError) as error:
+            raise self._damaged(key, error) from error
 
-    def _damaged(self, key: str, what: str) -> StoreError:
+    def verify(self, key: str) -> Manifest:
+        """Return the manifest of an object after every one of its files has been read and checked.
+
+        Raises:
+            StoreError: if the object is missing or damaged.
+        """
+        manifest = self.manifest(key)
+        try:
+            _verify_files(self.path(key), manifest)
+        except (_Damaged, OSError) as error:
+            raise self._damaged(key, error) from error
+        return manifest
+
+    def adopt(self, key: str, folder: Path) -> None:
+        """Move a folder from elsewhere in the store's file system to where the object ``key`` belongs.
+
+        Raises:
+            StoreError: if the folder does not hold that very object, whole.
+            OSError: if it cannot be moved.
+        """
+        try:
+            _verify_files(folder, _read_manifest(folder, key))
+        except (_Damaged, FileNotFoundError) as error:
+            raise StoreError(f"object {key[:12]} is not whole: {error}") from error
+        self._publish(folder, self.path(key))
+
+    def _damaged(self, key: str, error: Exception) -> StoreError:
+        what = f"{error.strerror}" if isinstance(error, OSError) else str(error)
         return StoreError(f"object {key[:12]} in store {self.root} is damaged: {what}; remove {self.path(key)} "
                           "and the same command computes it again")
+
+
+class _Damaged(Exception):
+    """A file is not what it was when it was written."""
+
+
+def _read_manifest(folder: Path, key: str) -> Manifest:
+    try:
+        content = json.loads((folder / "manifest.json").read_bytes())
+        check = content.pop("check")
+        whole = check == digest_json(content) and content.pop("schema") == SCHEMA
+        manifest = Manifest(**content)
+        whole = whole and manifest.key == key == digest_json(dict(manifest.spec))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _Damaged(f"manifest.json is unreadable ({type(error).__name__})") from error
+    if not whole:
+        raise _Damaged("manifest.json does not match its digest")
+    return manifest
+
+
+def _read_arrays(path: Path, expected: str) -> dict[str, NDArray[Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    data = path.read_bytes()
+    if digest_bytes(data) != expected:
+        raise _Damaged(f"{path.name} does not match its digest")
+    try:
+        return dict(load(data))
+    except SafetensorError as error:
+        raise _Damaged(f"{path.name} is no safetensors file") from error
+
+
+def _verify_files(folder: Path, manifest: Manifest) -> None:
+    found = {path.name for path in folder.iterdir()}
+    if found != {"manifest.json", *manifest.files}:
+        raise _Damaged(f"it holds {', '.join(sorted(found))} instead of what its manifest lists")
+    for name, expected in manifest.files.items():
+        _read_arrays(folder / name, expected)
 
 
 def _write_arrays(path: Path, arrays: Arrays) -> str:
