@@ -91,7 +91,8 @@ class OipModel:
         values = np.ascontiguousarray(inputs.reshape(len(inputs), *self._shape), dtype=self._type)
         names = {dtype: name for name, dtype in _TYPES.items()}
         tensor: dict[str, Any] = {"name": self._input, "shape": list(values.shape), "datatype": names[self._type]}
-        request: dict[str, Any] = {"inputs": [tensor]}
+        # The protocol does not ask for an id, but servers written in Python often pass it on without a look.
+        request: dict[str, Any] = {"id": "unlearn-audit", "inputs": [tensor]}
         if not binary:
             tensor["data"] = values.ravel().tolist()
             return self._transport.ask("POST", f"{self._path}/infer", json.dumps(request).encode(),

@@ -9,6 +9,7 @@ import click
 
 from adapters.architectures import ARCHITECTURES
 from adapters.export_command import export
+from adapters.given import CallableAdapter, SignalsAdapter
 from adapters.http_adapter import HttpAdapter
 from adapters.linear_adapter import LINEAR, LinearAdapter
 from adapters.onnx_adapter import OnnxAdapter
@@ -20,7 +21,7 @@ from harness import Adapter, Architecture, hookimpl
 @hookimpl
 def harness_adapters() -> Sequence[type[Adapter]]:
     """Return the adapters of this package."""
-    return [TorchAdapter, LinearAdapter, SklearnAdapter, OnnxAdapter, HttpAdapter]
+    return [TorchAdapter, LinearAdapter, SklearnAdapter, OnnxAdapter, HttpAdapter, CallableAdapter, SignalsAdapter]
 
 
 @hookimpl
