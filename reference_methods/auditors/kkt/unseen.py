@@ -47,9 +47,9 @@ def split_test(labels: Integers, train_labels: Integers, request: ForgetRequest,
     chosen: list[Integers] = []
     for group in groups:
         chosen += _like(group, labels, order, min(count, available) / len(groups))
-    if not chosen:
-        raise ValueError(f"the test set has no image of the classes {sorted(set(train_labels.tolist()))}")
     unseen = np.unique(np.concatenate(chosen))
+    if len(unseen) == 0:
+        raise ValueError(f"the test set has no image of the classes {sorted(set(train_labels.tolist()))}")
     return HeldOut(unseen=unseen, public=np.setdiff1d(np.arange(len(labels)), unseen))
 
 

@@ -1,5 +1,7 @@
 """The closed form against automatic differentiation of a gradient, and against what the conditions say."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -14,7 +16,7 @@ def draw(*widths, count=10, dtype=torch.float64, bias=True):
     """Return a network with random weights, and candidates, multipliers and labels for three restarts."""
     generator = torch.Generator().manual_seed(sum(widths))
     weights = tuple(torch.randn(b, a, generator=generator, dtype=dtype) / a**0.5
-                    for a, b in zip(widths, widths[1:], strict=False))
+                    for a, b in pairwise(widths))
     first = torch.randn(widths[1], generator=generator, dtype=dtype) if bias else None
     network = ReluNetwork(weights=weights, bias=first)
     candidates = torch.randn(3, count, widths[0], generator=generator, dtype=dtype)
