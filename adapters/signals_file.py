@@ -1,8 +1,8 @@
 """What a model once said of a data set, from a file: npz, safetensors, CSV or Parquet.
 
 npz and safetensors hold the arrays ``train`` (N, C) and ``test`` (T, C), as the store's own ``signals.safetensors`` do.
-CSV and Parquet have a column ``set`` (``train`` or ``test``), a column ``index`` (from 0 in its set) and then a column for
-each class; rows may stand in any order. Numbers are logits, or probabilities if every row sums to one.
+CSV and Parquet have a column ``set`` (``train`` or ``test``), a column ``index`` (from 0 in its set) and then one for each
+class; rows may stand in any order. Numbers are logits, or probabilities if every row sums to one.
 """
 
 from __future__ import annotations
