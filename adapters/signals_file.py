@@ -1,7 +1,7 @@
 """What a model once said of a data set, from a file: npz, safetensors, CSV or Parquet.
 
 npz and safetensors hold the arrays ``train`` (N, C) and ``test`` (T, C), as the store's own ``signals.safetensors`` do.
-CSV and Parquet have a column ``set`` (``train`` or ``test``), a column ``index`` (from 0 in its set) and then one for each
+CSV and Parquet have a column ``set`` (``train`` or ``test``), a column ``index`` (from 0 in its set) and one for each
 class; rows may stand in any order. Numbers are logits, or probabilities if every row sums to one.
 """
 
