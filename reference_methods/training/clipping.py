@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from attrs import define
@@ -72,29 +72,39 @@ class FastClip:
         self.layers = [layer for layer in found if layer.weight.requires_grad]
         self.limit, self.tolerance = limit, tolerance
         self._every = every
-        self._groups = [[_Followed(layer) for layer in group] for group in alike(self.layers)]
-        self._uses = Counter(id(layer.weight) for layer in self.layers)
+        uses = Counter(id(layer.weight) for layer in self.layers)
+        self._tied = [layer for layer in self.layers if uses[id(layer.weight)] > 1]
+        groups = [*alike(layer for layer in self.layers if layer not in self._tied), *([one] for one in self._tied)]
+        self._groups = [[_Followed(layer) for layer in group] for group in groups]
         self._steps, self._searches, self._seed = 0, 0, seed
 
     def step(self) -> None:
         """Count an optimizer step; after ``every`` of them, lower the layers above the limit once, roughly."""
         self._steps += 1
         if self._steps % self._every == 0:
-            for group in self._groups:
+            for group in self._finite_groups():
                 self._lower(group, self._roughly(group), self.tolerance)
 
     def clip(self) -> None:
         """Lower every layer to the limit; to be called at the end of each epoch.
 
         Afterwards each largest singular value is at most ``limit * (1 + tolerance)``. Layers that already were so
-        stay as they are, bit by bit; clipping twice is clipping once.
+        stay as they are, bit by bit; clipping twice is clipping once. Layers of a network that has diverged, with
+        entries that are not finite, have no singular values and are left as they are.
         """
-        for group in self._groups:
+        for group in self._finite_groups():
             exact = self._lowered(group)
             for followed, spectrum in zip(group, exact, strict=True):
                 value = float(spectrum.values[0])
                 if value > self.limit * (1 + self.tolerance):
                     scale(followed.layer, self.limit / value)
+
+    def _finite_groups(self) -> Iterator[list[_Followed]]:
+        for group in self._groups:
+            finite = [followed for followed in group
+                      if all(bool(value.isfinite().all()) for value in followed.layer.module.state_dict().values())]
+            if finite:
+                yield finite
 
     def _lowered(self, group: Sequence[_Followed]) -> list[Spectrum]:
         """Lower ``group`` until what is missing can be had by scaling, and return its exact spectra."""
@@ -110,13 +120,15 @@ class FastClip:
         return self._exactly(group)
 
     def _lower(self, group: Sequence[_Followed], found: Sequence[Spectrum], tolerance: float) -> list[_Followed]:
-        """Lower the layers that are above the limit by more than ``tolerance``, and return them."""
-        above = []
-        for followed, spectrum in zip(group, found, strict=True):
-            if spectrum.values[0] > self.limit * (1 + tolerance) and self._uses[id(followed.layer.weight)] == 1:
-                lower(followed.layer, spectrum.vectors, self.limit)
-                above.append(followed)
-        return above
+        """Lower the layers that are above the limit by more than ``tolerance``, and return them.
+
+        Weights that are used twice are left to scaling: what lowers them in one place could raise them in the other.
+        """
+        above = [(followed, spectrum.vectors) for followed, spectrum in zip(group, found, strict=True)
+                 if spectrum.values[0] > self.limit * (1 + tolerance) and followed.layer not in self._tied]
+        for followed, vectors in above:
+            lower(followed.layer, vectors, self.limit)
+        return [followed for followed, _ in above]
 
     def _roughly(self, group: Sequence[_Followed]) -> list[Spectrum]:
         """Return lower bounds of the first singular values, from where they were last."""

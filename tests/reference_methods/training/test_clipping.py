@@ -132,6 +132,27 @@ def test_a_weight_that_is_used_twice_is_within_the_limit_at_both_places():
     assert max(norms(network)) <= 0.2 * (1 + 1e-3)
 
 
+def test_layers_that_share_a_weight_are_clipped_at_the_limit_and_not_below():
+    network = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+    network[2].weight = network[0].weight
+
+    FastClip(network, torch.zeros(1, 6), limit=0.5).clip()
+
+    assert norms(network, torch.zeros(1, 6)) == pytest.approx([0.5, 0.5], rel=1e-3)
+
+
+def test_a_layer_that_has_diverged_stops_nothing():
+    network = small_network()
+    network[2].weight.data[0, 0, 0, 0] = torch.nan
+    clip = FastClip(network, IMAGE, limit=0.5, every=1)
+
+    clip.step()
+    clip.clip()
+
+    assert torch.isnan(network[2].weight).sum() == 1
+    assert norms(network[0])[0] <= 0.5 * (1 + 1e-3)
+
+
 def trained(clip_with, *, every=1, epochs=2, network=None):
     """Train on noise that pulls norms up; return the network and its norms at the ends of epochs."""
     network = network or small_network()
