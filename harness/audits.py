@@ -53,10 +53,11 @@ class References:
 
 @frozen(kw_only=True, eq=False)
 class Shadows:
-    """Signals of models for U-LiRA-type audits: trained and then unlearned with the method under test.
+    """Signals of models for U-LiRA-type audits; `harness.shadows` says how they are made.
 
     Attributes:
-        unlearned: (S, P, C) float32 logits of models that saw the forget set and then unlearned it.
+        unlearned: (S, P, C) float32 logits of models that saw the forget set and then unlearned it with the method
+            under test; of retrained models where an oracle is audited.
         retrained: (S', P, C) float32 logits of models that never saw it.
     """
 
@@ -72,7 +73,10 @@ class Needs:
         oracles: least number of oracles beside the audited model.
         references: number of half-split reference models; the suite's number when -1, none when 0.
         models: whether the model itself is needed, not only its signals.
-        shadows: number of unlearned shadows and of retrained ones a side.
+        shadows: least number of shadows a side: trained and unlearned with the method under test, and retrained. All
+            that the suite has are given.
+        method_level: whether the report is on the method and not on one model of it, so that it is made once per
+            forget set.
         reports: titles of auditors whose reports on this model and on the oracles are needed first.
         original_reports: whether their reports on the original are needed too.
     """
@@ -81,6 +85,7 @@ class Needs:
     references: int = field(default=0, validator=validators.ge(-1))
     models: bool = False
     shadows: int = field(default=0, validator=validators.ge(0))
+    method_level: bool = False
     reports: tuple[str, ...] = ()
     original_reports: bool = False
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.audits import Score
+from harness.describe import describe
 from harness.engine import Outcome
 from harness.environment import environment
 from harness.plan import Cell, Plan, Skipped
-from harness.planner import describe
 from harness.plugins import Registry
 from harness.provenance import class_digest
 from harness.record import CellRecord, MethodRecord, RequestRecord, RunRecord, SkippedRecord

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from attrs import frozen
 
-from harness.audits import AuditReport, References, Score, Signals
-from harness.data import Booleans, Dataset
+from harness.audits import AuditReport, References, Score, Shadows, Signals
+from harness.data import Booleans, Dataset, Floats
 from harness.digests import digest_json
 from harness.errors import DataError
 from harness.models import FitOptions, HasParameters, Model, ModelFactory
@@ -21,6 +21,7 @@ from harness.store import Store
 from harness.subsets import subset
 from harness.suite import DataSpec
 from harness.tasks import ForgetRequest
+from harness.training import with_aids
 
 T = TypeVar("T")
 
@@ -67,12 +68,16 @@ class Context:
         self.registry = registry or load_registry(place.plugins)
         self.store = Store(place.store)
         self.thrift = thrift
-        self._memory = Memory(64)
+        self._memory, self._shadows = Memory(64), Memory(1)
 
     def thrifty(self) -> Context:
         """Forget everything read so far and return a context for a stage that has run out of memory."""
-        self._memory = Memory(64)
+        self._memory, self._shadows = Memory(64), Memory(1)
         return Context(self.place, self.registry, thrift=2 * self.thrift)
+
+    def keep(self, data: Dataset) -> None:
+        """Use a data set that has been read already wherever a stage asks for it."""
+        self._memory.get(("data", data.digest), lambda: data)
 
     def dataset(self, spec: Mapping[str, Any]) -> Dataset:
         """Return the data set of a stage.
@@ -99,7 +104,7 @@ class Context:
 
     def recipe(self, spec: Mapping[str, Any]) -> FitOptions:
         """Return the training options of a stage."""
-        return structure(dict(spec), FitOptions, "recipe")
+        return with_aids(structure(dict(spec), FitOptions, "recipe"), self.registry.aids)
 
     def model(self, key: str, factory: ModelFactory) -> Model:
         """Return the model that the stage ``key`` made; one without parameters is made again."""
@@ -136,6 +141,21 @@ class Context:
             return References(logits=np.concatenate([block["logits"] for block in blocks]),
                               membership=membership, digest=digest_json(list(keys)))
         return self._memory.get(("references", *keys), load)
+
+    def shadows(self, spec: Mapping[str, Any]) -> Shadows:
+        """Return both sides of shadows; where the spec has a seed, dealt out anew from both together."""
+        def side(keys: Sequence[str]) -> Floats:
+            return np.concatenate([self.store.arrays(key, "signals")["logits"] for key in keys])
+
+        def load() -> Shadows:
+            unlearned, retrained = side(spec["unlearned"]), side(spec["retrained"])
+            if spec["deal"] is not None:
+                everybody = np.concatenate([unlearned, retrained])
+                order = np.random.default_rng(spec["deal"]).permutation(len(everybody))
+                unlearned, retrained = np.split(everybody[order], [len(unlearned)])
+            return Shadows(unlearned=unlearned, retrained=retrained)
+        # Large, and read by the audits of one method after another.
+        return self._shadows.get(("shadows", digest_json(dict(spec))), load)
 
     def report(self, key: str) -> AuditReport:
         """Return the report that the audit stage ``key`` made."""

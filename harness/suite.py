@@ -108,6 +108,23 @@ class Tuning:
 
 
 @frozen(kw_only=True)
+class ShadowSpec:
+    """The shadow models, for audits that hold a method against models that it has unlearned.
+
+    Attributes:
+        count: how many on each side; a multiple of ``block``.
+        block: models made as one stage.
+    """
+
+    count: int = field(default=0, validator=validators.ge(0))
+    block: int = field(default=16, validator=validators.ge(1))
+
+    def __attrs_post_init__(self) -> None:
+        if self.count % self.block:
+            raise ValueError(f"shadows: count {self.count} must be a multiple of the block, {self.block}")
+
+
+@frozen(kw_only=True)
 class MethodSpec:
     """One unlearner with its settings.
 
@@ -171,7 +188,7 @@ class Suite:
         originals, oracles, runs: number of originals, of oracles per request, of unlearning runs per cell. Without
             oracles no score can be compared, as in a search of hyper-parameters that may not see any.
         references: the half-split reference models.
-        shadows: number of unlearned shadows a side for audits that need them.
+        shadows: the shadows of each method, for audits that need them.
         unlearners, auditors: what is run; the order is that of the table.
         columns: names of the scores that the table shows; all when empty.
         unlearn_seconds: wall-time limit of one unlearning run.
@@ -190,7 +207,7 @@ class Suite:
     oracles: int = field(default=3, validator=_none_or_some)
     runs: int = field(default=3, validator=validators.ge(1))
     references: ReferenceSpec = ReferenceSpec()
-    shadows: int = field(default=0, validator=validators.ge(0))
+    shadows: ShadowSpec = ShadowSpec()
     unlearners: tuple[MethodSpec, ...] = ()
     auditors: tuple[AuditorSpec, ...] = ()
     columns: tuple[str, ...] = ()

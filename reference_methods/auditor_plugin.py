@@ -12,10 +12,17 @@ from reference_methods.auditors.neighbours import MiaNN
 from reference_methods.auditors.population import LossThreshold, Mis
 from reference_methods.auditors.probe import LinearProbe
 from reference_methods.auditors.relearn import RelearnTime
+from reference_methods.auditors.shadowed import EpsilonScore, Klom, ULira
 from reference_methods.auditors.utility import Accuracy
 
 
 @hookimpl
 def harness_auditors() -> Sequence[type[Auditor]]:
     """Return the reference auditors."""
-    return [Accuracy, Rmia, Lira, LossThreshold, Mis, OutputDistance, MiaNN, LinearProbe, RelearnTime, AverageGap]
+    return [
+        Accuracy,
+        Rmia, Lira, LossThreshold, Mis,
+        ULira, Klom, EpsilonScore,
+        OutputDistance, MiaNN, LinearProbe, RelearnTime,
+        AverageGap,
+    ]

@@ -97,18 +97,27 @@ def attack_scores(prefix: str, values: Values, rows: Groups, rates: Sequence[flo
     return Scored(scores=(*aucs, *found.scores), refused=found.refused)
 
 
-def low_rates(prefix: str, members: Values, unseen: Values, rates: Sequence[float]) -> Scored:
+def low_rates(prefix: str, members: Values, unseen: Values, rates: Sequence[float],
+              distinct: int | None = None) -> Scored:
     """Return the share of members found, in per cent, at each false-positive rate, with its exact interval.
 
     A rate below one in the number of unseen examples is refused: no threshold set by them has it.
+
+    Args:
+        prefix: of the scores' names.
+        members: values of what an attack should find.
+        unseen: values of what it should not.
+        rates: false-positive rates.
+        distinct: number of different examples behind ``unseen``, where it holds them several times.
     """
     from harness.statistics import tpr_interval
 
     scores, refused = [], {}
+    count = len(unseen) if distinct is None else distinct
     for rate in rates:
         name = f"{prefix}TPR@{100 * rate:g}%FPR"
-        if rate * len(unseen) < 1:
-            refused[name] = f"refused: {len(unseen)} unseen examples cannot show a rate below 1 in {len(unseen)}"
+        if rate * count < 1:
+            refused[name] = f"refused: {count} unseen examples cannot show a rate below 1 in {count}"
             continue
         found = tpr_interval(members, unseen, rate)
         spread = np.sqrt(found.value * (1 - found.value) / len(members))

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from adapters.torch_fleet import TorchFactory
-from harness import stages
+from harness import fleets
 from harness.context import Context, Place, load_dataset
 from harness.engine import Outcome, run_inline, run_pool, single_thread
 from harness.engine.queue import StageQueue
@@ -223,13 +223,13 @@ def test_a_fleet_takes_no_more_than_its_share_of_the_free_memory(setting, monkey
     factory = context.factory(spec["model"], context.dataset(spec["data"]))
     size = sum(array.nbytes for array in factory.build(0).parameters().values())
 
-    monkeypatch.setattr(stages, "available_memory", lambda: 10 * size * stages.FLEET_COPIES / stages.FLEET_SHARE)
-    assert stages.models_at_once(factory, 64) == 10
-    assert stages.models_at_once(factory, 64, thrift=2) == 5
-    monkeypatch.setattr(stages, "available_memory", lambda: 1)
-    assert stages.models_at_once(factory, 64, thrift=2) == 1
-    monkeypatch.setattr(stages, "available_memory", lambda: None)
-    assert stages.models_at_once(factory, 64) == 64
+    monkeypatch.setattr(fleets, "available_memory", lambda: 10 * size * fleets.FLEET_COPIES / fleets.FLEET_SHARE)
+    assert fleets.models_at_once(factory, 64) == 10
+    assert fleets.models_at_once(factory, 64, thrift=2) == 5
+    monkeypatch.setattr(fleets, "available_memory", lambda: 1)
+    assert fleets.models_at_once(factory, 64, thrift=2) == 1
+    monkeypatch.setattr(fleets, "available_memory", lambda: None)
+    assert fleets.models_at_once(factory, 64) == 64
 
 
 def test_a_stage_that_another_run_has_computed_meanwhile_is_not_computed_again(setting):
