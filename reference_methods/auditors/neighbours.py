@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -76,6 +76,9 @@ class MiaNN:
                            "may be others")
     requires: ClassVar[frozenset[str]] = frozenset()
     scopes: ClassVar[tuple[Scope, ...]] = ("class",)
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "check_original_stands_out": "it leaves out the forgotten logit, by which an original is told, and the kit's "
+                                     "patterns resemble no class more than another"}
 
     @property
     def needs(self) -> Needs:
@@ -167,8 +170,8 @@ class _Machine:
 
         self.mean, spread = features.mean(axis=0), features.std(axis=0)
         self.spread = np.where(spread > 0, spread, 1.0)
-        # The primal problem has one solution and no random order.
-        self.svm = LinearSVC(C=c, dual=False, class_weight="balanced", max_iter=10_000)
+        # The primal problem has one solution and no random order, but without a seed one is drawn globally.
+        self.svm = LinearSVC(C=c, dual=False, class_weight="balanced", max_iter=10_000, random_state=0)
         self.svm.fit((features - self.mean) / self.spread, positive)
 
     def decision_function(self, features: Floats) -> Values:
