@@ -80,6 +80,9 @@ class UnlearnTask:
         recipe: the options with which the original was trained.
         build: a freshly initialised model of the same architecture from a seed.
         seed: for everything random in the method.
+
+    Raises:
+        ValueError: if the forget set is empty; no method needs to think of that.
     """
 
     original: Model
@@ -90,6 +93,10 @@ class UnlearnTask:
     recipe: FitOptions
     build: Callable[[int], Model]
     seed: int
+
+    def __attrs_post_init__(self) -> None:
+        if len(self.forget) == 0:
+            raise ValueError(f"UnlearnTask: the forget set of request '{self.request.name}' is empty")
 
 
 @frozen(kw_only=True, eq=False)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import click
 
+from harness.cli.auditing import audit_command
+from harness.cli.checking import check_command
 from harness.cli.doctor import doctor
 from harness.cli.listing import list_command, show
 from harness.cli.planning import plan_command
@@ -21,7 +23,8 @@ from harness.cli.tuning import tune_command
 from harness.errors import HarnessError, UnknownName
 from harness.plugins import load_registry
 
-COMMANDS = (run_command, plan_command, tune_command, list_command, show, store_command, doctor)
+COMMANDS = (run_command, plan_command, tune_command, audit_command, list_command, show, check_command, store_command,
+            doctor)
 BUILT_IN = {command.name: command for command in COMMANDS}
 
 
