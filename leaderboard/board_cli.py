@@ -82,6 +82,41 @@ def serve(rows: Path, port: int) -> None:
 
 
 @leaderboard.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@_rows
+@click.option("--method", "methods", multiple=True, metavar="NAME", help="Add only this method; repeatable.")
+@click.option("--supersede", is_flag=True, help="Let rows take the place of those of the same method that are there.")
+@click.option("--evaluator", default="self", show_default=True, help="Who ran it.")
+@click.option("--data-root", type=click.Path(path_type=Path), envvar="UNLEARN_DATA_ROOT", metavar="DIR",
+              help="Folder of the data sets [env: UNLEARN_DATA_ROOT].")
+def add(bundle: Path, rows: Path, methods: tuple[str, ...], supersede: bool, evaluator: str,
+        data_root: Path | None) -> None:
+    """Verify a BUNDLE and add its rows; those confirmed by logits become `checked`.
+
+    A method that the board has already in that suite and access mode is left out. Nothing is added if anything in the
+    bundle is wrong.
+
+    \b
+    unlearn leaderboard add mine.zip
+    """
+    from harness.plugins import load_registry
+    from leaderboard.adding import admit
+    from leaderboard.archive import BundleError
+    from leaderboard.verification import verify_bundle
+
+    verdict = verify_bundle(bundle, load_registry(installed=False), data_root=data_root)
+    if verdict.problems:
+        raise BundleError(bundle, list(verdict.problems))
+    board = read_board(rows) if rows.is_file() or any(rows.glob("*.jsonl")) else Board(rows=())
+    admitted = admit(verdict, board, methods=methods, supersede=supersede, evaluator=evaluator)
+    for row in admitted.left_out:
+        click.echo(f"left out: {row.suite.name} {row.method.access} {row.method.title}: it is there already", err=True)
+    for path, new in admitted.by_file(rows).items():
+        write_rows([*(read_rows(path) if path.is_file() else []), *new], path)
+        click.echo(f"{path}: {len(new)} rows added")
+
+
+@leaderboard.command()
 @click.argument("row")
 @click.option("--reason", required=True, help="Why the row no longer counts.")
 @_rows

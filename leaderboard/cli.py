@@ -1,4 +1,4 @@
-"""Commands about rows."""
+"""Commands about rows, runs and submissions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,64 @@ from pathlib import Path
 
 import click
 
-from harness.rows import read_rows
+_path = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("rows", type=click.Path(path_type=Path))
-def verify(rows: Path) -> None:
-    """Check every row of a ROWS file: schema, types, id against content. Every bad line is named at once.
+@click.argument("rows", type=_path, metavar="BUNDLE|ROWS")
+@click.option("--data-root", type=_path, envvar="UNLEARN_DATA_ROOT", metavar="DIR",
+              help="Folder of the data sets [env: UNLEARN_DATA_ROOT].")
+@click.option("--key", type=_path, metavar="FILE", help="Public key that must have signed the bundle.")
+def verify(rows: Path, data_root: Path | None, key: Path | None) -> None:
+    """Check a submission or a file of rows; every problem is listed, exit code 2 if there is one.
+
+    Of a BUNDLE: digests, signature, each row against the record of the run, forget sets and seeds against the suite,
+    and each score against the enclosed logits. Of ROWS: schema, ids, and figures against their values. None of the
+    submitter's code is run.
 
     \b
+    unlearn verify mine.zip
     unlearn verify unlearn-store/runs/digits-v1-0123456789ab/rows.jsonl
     """
-    found = read_rows(rows)
-    click.echo(f"{rows}: {len(found)} rows are valid")
+    verdict = _verdict(rows, data_root, key)
+    for note in verdict.notes:
+        click.echo(note)
+    for row in verdict.rows:
+        for flag in verdict.flags.get(row.id, ()):
+            click.echo(f"flagged: {row.method.title} ({row.method.access}): {flag.title}: {flag.evidence}")
+    for problem in verdict.problems:
+        click.echo(f"unlearn: {rows}: {problem}", err=True)
+    if verdict.problems:
+        click.get_current_context().exit(2)
+    click.echo(f"{rows}: {len(verdict.rows)} rows are valid, {len(verdict.recomputed)} of them confirmed by logits")
+
+
+@click.command()
+@click.argument("run", type=_path)
+@click.option("--out", type=_path, required=True, metavar="FILE.zip", help="The bundle to write.")
+@click.option("--store", type=_path, metavar="DIR", help="The store of the run [default: the one that RUN lies in].")
+@click.option("--signals/--no-signals", default=True, show_default=True,
+              help="Enclose the logits from which scores are recomputed.")
+@click.option("--weights", is_flag=True, help="Enclose the weights too.")
+@click.option("--sign", "key", type=_path, metavar="KEY",
+              help="Sign with this ed25519 private key (PEM or OpenSSH, without a passphrase).")
+def submit(run: Path, out: Path, store: Path | None, signals: bool, weights: bool, key: Path | None) -> None:
+    """Pack a RUN, the folder of its record.json, into one file that anybody can verify.
+
+    \b
+    unlearn submit unlearn-store/runs/digits-v1-0123456789ab --out mine.zip
+    unlearn submit unlearn-store/runs/digits-v1-0123456789ab --out mine.zip --sign ~/.ssh/id_ed25519
+    """
+    from leaderboard.bundle import write_bundle
+
+    rows = write_bundle(run, out, store=store, signals=signals, weights=weights, key=key)
+    click.echo(f"{out}: {rows} rows, {out.stat().st_size / 2**20:.1f} MiB")
+
+
+def _verdict(rows: Path, data_root: Path | None, key: Path | None):  # type: ignore[no-untyped-def]
+    from harness.plugins import load_registry
+    from leaderboard.verification import verify_bundle, verify_rows
+
+    if rows.suffix == ".jsonl":
+        return verify_rows(rows)
+    return verify_bundle(rows, load_registry(installed=False), data_root=data_root, trusted=key)

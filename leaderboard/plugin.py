@@ -8,10 +8,10 @@ import click
 
 from harness import hookimpl
 from leaderboard.board_cli import leaderboard
-from leaderboard.cli import verify
+from leaderboard.cli import submit, verify
 
 
 @hookimpl
 def harness_commands() -> Sequence[click.Command]:
     """Return the leaderboard's commands."""
-    return [verify, leaderboard]
+    return [verify, submit, leaderboard]

@@ -48,24 +48,29 @@ def make_scale(scores: Sequence[RowScore]) -> Scale:
     if first.target == "lower":
         top = AIR * usual_reach([score.value for score in scores], 2.0 * first.floor)
         return Scale(low=0.0, high=top, oracle=first.oracle, band=(0.0, first.floor))
-    reach = AIR * usual_reach([abs(score.value - first.oracle) for score in scores], 2.0 * first.floor)
+    reach = AIR * usual_reach([abs(score.value - score.oracle) for score in scores], 2.0 * first.floor)
     return Scale(low=first.oracle - reach, high=first.oracle + reach, oracle=first.oracle,
                  band=(first.oracle - first.floor, first.oracle + first.floor))
 
 
 def strip(score: RowScore, scale: Scale, *, near: bool = False) -> str:
-    """Return the strip of one cell as SVG markup; the dot is hollow when the score is ``near`` the oracle."""
+    """Return the strip of one cell as SVG markup; the dot is hollow when the score is ``near`` the oracle.
+
+    A score is drawn by its distance to its own oracle: another run may have had others.
+    """
+    shift = 0.0 if score.target == "lower" else scale.oracle - score.oracle
+    value = score.value + shift
     middle = HEIGHT / 2
     left, right = map(scale.x, scale.band)
     parts = [element("rect", class_="floor", x=left, y=0.0, width=max(right - left, 1.0), height=HEIGHT),
              element("path", class_="oracle", d=f"M{scale.x(scale.oracle):.1f} 0V{HEIGHT:.0f}")]
     if score.low is not None and score.high is not None:
         parts.append(element("path", class_="range",
-                             d=f"M{scale.x(score.low):.1f} {middle:.0f}H{scale.x(score.high):.1f}"))
-    x = scale.x(score.value)
-    if scale.low <= score.value <= scale.high:
+                             d=f"M{scale.x(score.low + shift):.1f} {middle:.0f}H{scale.x(score.high + shift):.1f}"))
+    x = scale.x(value)
+    if scale.low <= value <= scale.high:
         parts.append(element("circle", class_="dot near" if near else "dot", cx=x, cy=middle, r=3.2))
     else:
-        step = 4 if score.value > scale.high else -4
+        step = 4 if value > scale.high else -4
         parts.append(element("path", class_="dot", d=f"M{x - step:.1f} 2.5L{x + step / 2:.1f} 6L{x - step:.1f} 9.5z"))
     return text_of(element("svg", *parts, class_="strip", viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", aria_hidden="true"))
