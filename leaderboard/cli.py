@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -58,6 +59,29 @@ def submit(run: Path, out: Path, store: Path | None, signals: bool, weights: boo
 
     rows = write_bundle(run, out, store=store, signals=signals, weights=weights, key=key)
     click.echo(f"{out}: {rows} rows, {out.stat().st_size / 2**20:.1f} MiB")
+
+
+@click.command("compare")
+@click.argument("rows", type=_path, nargs=-1, required=True)
+@click.option("--force", is_flag=True, help="Show rows of different protocols too, marked as such.")
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Show only this score; repeatable.")
+@click.option("--json", "as_rows", is_flag=True, help="Print the rows that count instead of the table.")
+def compare_command(rows: tuple[Path, ...], force: bool, columns: tuple[str, ...], as_rows: bool) -> None:
+    """Put ROWS side by side: JSONL files, folders of them, or runs. Rows of different protocols are refused.
+
+    \b
+    unlearn compare unlearn-store/runs/digits-v1-0123456789ab mine.jsonl
+    """
+    from harness.settings import as_json
+    from leaderboard.compare import compare, comparison_tables, gather
+
+    comparison = compare(gather(rows), force=force)
+    if as_rows:
+        click.echo(json.dumps([as_json(row) for row in comparison.rows], indent=1))
+    else:
+        click.echo(comparison_tables(comparison, columns))
+    for note in comparison.notes:
+        click.echo(note, err=as_rows)
 
 
 def _verdict(rows: Path, data_root: Path | None, key: Path | None):  # type: ignore[no-untyped-def]

@@ -118,6 +118,8 @@ def _signature(place: Path, trusted: Path | None) -> tuple[list[str], list[str]]
         signed = check_signature(envelope.read_bytes(), (place / MANIFEST).read_bytes(), trusted)
     except BadSignature as error:
         return [str(error)], []
+    except HarnessError as error:
+        return ([str(error)], []) if trusted else ([], [f"signed, not checked: {error}"])
     whose = "the trusted key" if signed.trusted else "a key that nobody vouches for"
     return [], [f"signed by {signed.fingerprint[:16]}, {whose}"]
 
