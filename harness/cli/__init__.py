@@ -18,13 +18,14 @@ from harness.cli.doctor import doctor
 from harness.cli.listing import list_command, show
 from harness.cli.planning import plan_command
 from harness.cli.running import run_command
+from harness.cli.scaffolding import new_plugin
 from harness.cli.store import store_command
 from harness.cli.tuning import tune_command
 from harness.errors import HarnessError, UnknownName
 from harness.plugins import load_registry
 
-COMMANDS = (run_command, plan_command, tune_command, audit_command, list_command, show, check_command, store_command,
-            doctor)
+COMMANDS = (run_command, plan_command, tune_command, audit_command, list_command, show, check_command, new_plugin,
+            store_command, doctor)
 BUILT_IN = {command.name: command for command in COMMANDS}
 
 
