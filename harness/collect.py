@@ -6,7 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
+
 from harness.audits import Score
+from harness.calibration import calibrate
 from harness.describe import describe
 from harness.engine import Outcome
 from harness.environment import environment
@@ -31,12 +34,13 @@ def collect(plan: Plan, store: Store, registry: Registry, failed: Mapping[str, O
     spent: dict[str, float] = {}
     for manifest in manifests.values():
         spent[manifest.stage] = spent.get(manifest.stage, 0.0) + float(manifest.measured["seconds"])
-    return RunRecord(
+    record = RunRecord(
         suite=as_json(plan.suite), suite_digest=plan.suite.digest, protocol=plan.suite.protocol, data=plan.data,
         requests=tuple(_request(manifests[key], plan) for key in plan.requests),
         methods=tuple(_method(m.spec.title, m.access, type(m.unlearner), registry, as_json(m.unlearner), m.runs)
                       for m in plan.methods),
-        auditors={title: describe(auditor) for title, auditor in plan.auditors.items()},
+        auditors={title: {**describe(auditor), "note": str(getattr(auditor, "note", ""))}
+                  for title, auditor in plan.auditors.items()},
         cells=tuple(_cell(cell, manifests, failed) for cell in plan.cells),
         skipped=tuple(_skipped(skipped, registry) for skipped in plan.skipped),
         originals=tuple(manifests[key].digest for key in plan.originals),
@@ -45,6 +49,7 @@ def collect(plan: Plan, store: Store, registry: Registry, failed: Mapping[str, O
         measured={"seconds": round(seconds + time.perf_counter() - started, 3),
                   "stage_seconds": {kind: round(value, 3) for kind, value in sorted(spent.items())}},
         environment=environment(device))
+    return attrs.evolve(record, calibration=calibrate(record))
 
 
 def _request(manifest: Manifest, plan: Plan) -> RequestRecord:

@@ -100,6 +100,38 @@ class SkippedRecord:
 
 
 @frozen(kw_only=True)
+class CalibrationRecord:
+    """How often one score raised an alarm in a run; `harness.calibration` says when it does.
+
+    Attributes:
+        auditor, name: of the score.
+        level: the share of false alarms that it should have.
+        false_alarms, retrained: alarms about retrained models, and the number of these.
+        false_alarm, false_alarm_low, false_alarm_high: their rate with its Clopper-Pearson interval.
+        originals: number of models that forgot nothing.
+        power, power_low, power_high: rate of alarms about these; None where there is none.
+    """
+
+    auditor: str
+    name: str
+    level: float
+    false_alarms: int
+    retrained: int
+    false_alarm: float
+    false_alarm_low: float
+    false_alarm_high: float
+    originals: int
+    power: float | None = None
+    power_low: float | None = None
+    power_high: float | None = None
+
+    @property
+    def off(self) -> bool:
+        """Whether the level lies outside the interval of the false-alarm rate."""
+        return not self.false_alarm_low <= self.level <= self.false_alarm_high
+
+
+@frozen(kw_only=True)
 class RunRecord:
     """Everything about one run.
 
@@ -115,6 +147,7 @@ class RunRecord:
         stages: number of stages planned, computed now, stored before, failed.
         measured: wall seconds of this run, seconds spent per kind of stage (whenever they were computed).
         environment: versions, platform, revision.
+        calibration: false-alarm rate and power of every score.
     """
 
     suite: Settings
@@ -131,6 +164,7 @@ class RunRecord:
     stages: Settings
     measured: Settings
     environment: Settings
+    calibration: tuple[CalibrationRecord, ...] = ()
     schema: int = SCHEMA
 
     @property

@@ -126,8 +126,8 @@ class Row:
     schema: int = SCHEMA
 
     def score(self, name: str) -> RowScore | None:
-        """Return the column called ``name``, or None."""
-        return next((score for score in self.scores if score.name == name), None)
+        """Return the first column called ``name``, or the one called ``auditor/name``, or None."""
+        return next((score for score in self.scores if name in (score.name, f"{score.auditor}/{score.name}")), None)
 
 
 def row_id(content: dict[str, Any]) -> str:

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from attrs import frozen
 from numpy.typing import NDArray
 
-from harness.audits import Score
+from harness.columns import Column, columns
 from harness.digests import derive_seed
 from harness.plan import ORACLE
 from harness.record import CellRecord, MethodRecord, RunRecord
@@ -23,24 +22,6 @@ from harness.suite import Tuning
 from harness.tasks import Access
 
 Array = NDArray[np.float64]
-
-
-@frozen
-class Column:
-    """One score of one auditor."""
-
-    auditor: str
-    name: str
-
-
-def columns(record: RunRecord) -> list[Column]:
-    """Return the scores of a run in the order of its auditors."""
-    found: dict[Column, None] = {}
-    for title in record.auditors:
-        for cell in record.cells:
-            for score in cell.scores.get(title, ()):
-                found[Column(title, score.name)] = None
-    return list(found)
 
 
 def make_rows(record: RunRecord) -> list[Row]:
@@ -106,10 +87,12 @@ def _status(cells: Sequence[CellRecord]) -> tuple[str, str]:
 
 
 def _measured(record: RunRecord, cells: Sequence[CellRecord]) -> dict[str, Any]:
-    """Return mean costs of one run, the day on which the last model was made, and where."""
+    """Return mean costs of one run, the day on which the last model was made, how precise it was to be, and where."""
     dates = [str(cell.measured["date"]) for cell in cells if "date" in cell.measured]
     costs = [{name: value for name, value in cell.measured.items() if name != "date"} for cell in cells]
-    return {**_means(costs), **({"date": max(dates)} if dates else {}), "environment": record.environment}
+    effort = record.measured.get("effort")
+    return {**_means(costs), **({"date": max(dates)} if dates else {}), **({"effort": effort} if effort else {}),
+            "environment": record.environment}
 
 
 def _means(mappings: Any) -> dict[str, float]:
@@ -120,30 +103,16 @@ def _means(mappings: Any) -> dict[str, float]:
     return {name: round(float(np.mean(values)), 6) for name, values in sorted(gathered.items())}
 
 
-def _find(cell: CellRecord, column: Column) -> Score | None:
-    return next((s for s in cell.scores.get(column.auditor, ()) if s.name == column.name), None)
-
-
-def _grid(cells: Sequence[CellRecord], column: Column) -> tuple[Array, Array]:
-    """Return (originals, forget sets, runs) values and standard errors, NaN where there is none."""
-    shape = [max((getattr(cell, axis) or 0) for cell in cells) + 1 for axis in ("original", "request", "run")]
-    values, errors = np.full(shape, np.nan), np.full(shape, np.nan)
-    for cell in cells:
-        score = _find(cell, column)
-        if score is not None:
-            where = (cell.original or 0, cell.request, cell.run)
-            values[where] = score.value
-            errors[where] = np.nan if score.standard_error is None else score.standard_error
-    return values, errors
-
-
 def _score(record: RunRecord, column: Column, cells: Sequence[CellRecord],
            oracle_cells: Sequence[CellRecord]) -> RowScore | None:
-    example = next((s for cell in cells if (s := _find(cell, column)) is not None), None)
-    if example is None or not any(_find(cell, column) for cell in oracle_cells):
+    example = next((s for cell in cells if (s := column.find(cell)) is not None), None)
+    if example is None or not any(column.find(cell) for cell in oracle_cells):
         return None
-    values, errors = _grid(cells, column)
-    oracle, oracle_errors = _grid(oracle_cells, column)
+    values, errors = column.grid(cells)
+    oracle, oracle_errors = column.grid(oracle_cells)
+    if np.isnan(oracle).any():
+        # An audit of an oracle has failed, as the oracle's own row says; the others would be too few to compare with.
+        return None
     seed = derive_seed(int(record.suite["seed"]), "interval", column.auditor, column.name)
     centre = np.nanmean(oracle[0], axis=1)
     is_oracle = cells is oracle_cells
