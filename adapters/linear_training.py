@@ -79,7 +79,7 @@ def stack_gradients(stack: Stack, inputs: Floats, targets: Floats, weights: Floa
 def _trainable(stack: Stack, options: FitOptions) -> list[str]:
     if options.optimizer == "sgd" and options.nesterov and options.momentum == 0:
         raise BadSetting("nesterov needs a momentum above 0, got momentum 0")
-    for option in ("augmentation", "lipschitz"):
+    for option in ("augmentation", "lipschitz", "aids"):
         if getattr(options, option):
             raise BadSetting(f"adapter 'linear' has no {option}; leave the option '{option}' out")
     names = [name for name in stack if not options.trainable

@@ -27,7 +27,7 @@ def how_to_train(modules: Sequence[nn.Module], options: FitOptions,
     Plain ReLU networks of one shape are stacked, even a single one. Everything else is trained one after another:
     on a CPU, stacked convolutions (grouped or vmapped) are slower than channels-last ones in turn.
     """
-    if mask or options.trainable or options.augmentation or options.lipschitz is not None:
+    if mask or options.trainable or options.augmentation or options.aids or options.lipschitz is not None:
         return "loop"
     shapes = {tuple((layer.weight.shape, layer.bias is None) for layer in linear_layers(module)) for module in modules}
     return "stacked" if len(shapes) == 1 and shapes != {()} else "loop"

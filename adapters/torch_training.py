@@ -13,9 +13,9 @@ from adapters.torch_augmentation import Augmenter
 from adapters.torch_data import TensorSet, epoch_orders, weighted_loss
 from harness.errors import BadSetting
 from harness.models import FitOptions
+from harness.training import Attached
 
 AfterStep = Callable[[], None]
-"""Called after each optimizer step; a rule that acts now and then counts its own calls."""
 
 
 def train(module: nn.Module, data: TensorSet, rows: Tensor, options: FitOptions, seed: int,
@@ -34,28 +34,41 @@ def train(module: nn.Module, data: TensorSet, rows: Tensor, options: FitOptions,
         optimizer = make_optimizer(list(parameters.values()), options)
         rates = iter(learning_rates(options, -(-len(rows) // options.batch_size)))
         augment = Augmenter(options.augmentation, seed, data.inputs.shape[1:]) if options.augmentation else None
-        after_step = rules_after_step(module, options, mask)
+        aids = attach_aids(module, data.inputs[rows[:1]], options, seed)
+        loss = next((aid.loss for aid in aids if aid.loss), None)
+        after_step = [*(aid.after_step for aid in aids), *([mask_rule(module, mask)] if mask else [])]
         for epoch, order in enumerate(epoch_orders(len(rows), options.epochs, seed)):
             l1 = l1_strength(options, epoch)
             for batch in rows[order.to(rows.device)].split(options.batch_size):
                 optimizer.param_groups[0]["lr"] = next(rates)
                 optimizer.zero_grad()
-                _loss(module, data, batch, augment).backward()
+                _loss(module, data, batch, augment, loss).backward()
                 if l1 or mask or options.clip_gradient is not None:
                     _change_gradients(parameters, options, l1, mask)
                 optimizer.step()
                 for rule in after_step:
                     rule()
+            for aid in aids:
+                aid.after_epoch()
 
 
-def rules_after_step(module: nn.Module, options: FitOptions, mask: Mapping[str, Tensor]) -> list[AfterStep]:
-    """Return what is done to ``module`` after each optimizer step, in order: the place for projections.
+def attach_aids(module: nn.Module, inputs: Tensor, options: FitOptions, seed: int) -> list[Attached]:
+    """Return the recipe's training aids, attached to ``module``.
 
-    The mask comes last, so that nothing before it can change an entry that it protects.
+    Raises:
+        BadSetting: if an aid is not configured, is made for another framework, or two of them bring a loss.
     """
-    if options.lipschitz is not None:
-        raise BadSetting("adapter 'torch' cannot clip spectral norms; leave the option 'lipschitz' out")
-    return [mask_rule(module, mask)] if mask else []
+    attached = []
+    for name, aid in options.aids.items():
+        if getattr(aid, "framework", None) != "torch":
+            raise BadSetting(f"training aid '{name}' is not configured for PyTorch networks")
+        attached.append(aid.attach(module, inputs, seed))
+    if options.lipschitz is not None and "fastclip" not in options.aids:
+        raise BadSetting("option 'lipschitz' stands for the training aid 'fastclip', which is not configured; "
+                         "harness.training.with_aids does it")
+    if sum(aid.loss is not None for aid in attached) > 1:
+        raise BadSetting(f"two of the training aids {', '.join(options.aids)} bring a loss; name one")
+    return attached
 
 
 def mask_rule(module: nn.Module, mask: Mapping[str, Tensor]) -> AfterStep:
@@ -135,12 +148,14 @@ def _is_named(name: str, trainable: Sequence[str]) -> bool:
     return not trainable or any(name == entry or name.startswith(f"{entry}.") for entry in trainable)
 
 
-def _loss(module: nn.Module, data: TensorSet, batch: Tensor, augment: Augmenter | None) -> Tensor:
+def _loss(module: nn.Module, data: TensorSet, batch: Tensor, augment: Augmenter | None,
+          loss: Callable[..., Tensor] | None) -> Tensor:
     inputs = data.inputs.index_select(0, batch)
     if augment is not None:
         inputs = augment(inputs, data.augment.index_select(0, batch))
     weights = None if data.weights is None else data.weights.index_select(0, batch)
-    return weighted_loss(module(inputs), data.targets.index_select(0, batch), weights)
+    targets = data.targets.index_select(0, batch)
+    return loss(module, inputs, targets, weights) if loss else weighted_loss(module(inputs), targets, weights)
 
 
 def _change_gradients(parameters: Mapping[str, nn.Parameter], options: FitOptions, l1: float,

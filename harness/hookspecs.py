@@ -3,7 +3,8 @@
 A plugin is a module (or object) whose functions carry ``@harness.hookimpl``. Registration hooks return lists;
 observers return nothing and change nothing. In one run they are called in this order::
 
-    harness_unlearners, _auditors, _adapters, _datasets, _models, _suites, _commands     once, at start-up
+    harness_unlearners, _auditors, _adapters, _datasets, _models, _training_aids, _suites, _commands
+                                   once each, at start-up
     harness_run_started            once, after the plan is known
     harness_stage_finished         after every stage, in the order in which stages finish
     harness_run_finished           once, with the record
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.suite import Suite
     from harness.tasks import Unlearner
+    from harness.training import TrainingAid
 
 PROJECT = "unlearning_harness"
 HARNESS_API = 1
@@ -58,6 +60,11 @@ def harness_datasets() -> Sequence[DatasetSource]:  # type: ignore[empty-body]
 @hookspec
 def harness_models() -> Sequence[Architecture]:  # type: ignore[empty-body]
     """Return architectures. Called once when plugins are loaded."""
+
+
+@hookspec
+def harness_training_aids() -> Sequence[type[TrainingAid]]:  # type: ignore[empty-body]
+    """Return training aid classes. Called once when plugins are loaded; the framework is imported by ``attach``."""
 
 
 @hookspec

@@ -18,6 +18,7 @@ from attrs import field, frozen, validators
 from numpy.typing import NDArray
 
 from harness.data import Booleans, Floats, Integers
+from harness.settings import Settings
 
 Parameters = Mapping[str, NDArray[Any]]
 
@@ -73,7 +74,8 @@ class FitOptions:
         trainable: names (or dotted prefixes) of the parameters that may change; all when empty.
         evaluation_mode: run layers such as batch norm and dropout in evaluation mode while training.
         clip_gradient: largest L2 norm of the gradient of one step; None for no limit.
-        lipschitz: largest spectral norm of every affine layer (FastClip); None for no clipping.
+        lipschitz: largest spectral norm of every affine layer, short for the training aid ``fastclip``.
+        aids: training aids by name, with their settings or configured (`harness.training`).
     """
 
     epochs: int = field(validator=validators.ge(0))
@@ -97,6 +99,7 @@ class FitOptions:
     evaluation_mode: bool = False
     clip_gradient: float | None = field(default=None, validator=validators.optional(validators.gt(0)))
     lipschitz: float | None = field(default=None, validator=validators.optional(validators.gt(0)))
+    aids: Settings = field(factory=dict)
 
 
 @runtime_checkable

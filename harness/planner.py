@@ -68,7 +68,8 @@ class Planner:
                               for run in range(method.runs)]
         return Plan(suite=suite, data=self._data_facts(), stages=tuple(self.stages), methods=tuple(methods),
                     auditors=self.auditors, cells=tuple(cells), skipped=tuple(self.skipped), requests=requests,
-                    originals=originals, references=audits.references)
+                    originals=originals, references=audits.references,
+                    input_shape=self.data.input_shape)
 
     def _oracle(self, r: int, request: str, k: int, oracles: Sequence[str], wants_shadows: bool) -> Audited:
         return Audited(label=f"oracle {k} request {r}", model=oracles[k], request=request,

@@ -36,6 +36,7 @@ BUILT_IN = (
     "adapters.plugin",
     "reference_methods.unlearner_plugin",
     "reference_methods.auditor_plugin",
+    "reference_methods.training_plugin",
     "suites.plugin",
     "leaderboard.plugin",
 )
@@ -92,6 +93,7 @@ class Registry:
     adapters: Names[type[Adapter]]
     datasets: Names[DatasetSource]
     models: Names[Architecture]
+    aids: Names[Any]
     suites: Names[Suite]
     commands: Names[Any]
     plugins: tuple[Provenance, ...]
@@ -122,6 +124,7 @@ _KINDS = {
     "harness_adapters": "adapter",
     "harness_datasets": "data set",
     "harness_models": "model",
+    "harness_training_aids": "training aid",
     "harness_suites": "suite",
     "harness_commands": "command",
 }
@@ -158,7 +161,8 @@ def load_registry(files: Sequence[Path] = (), *, installed: bool = True) -> Regi
     names = {kind: Names(kind, found[kind], aliases[kind]) for kind in found}
     return Registry(
         unlearners=names["unlearner"], auditors=names["auditor"], adapters=names["adapter"],
-        datasets=names["data set"], models=names["model"], suites=names["suite"], commands=names["command"],
+        datasets=names["data set"], models=names["model"], aids=names["training aid"],
+        suites=names["suite"], commands=names["command"],
         plugins=tuple(owners), broken=tuple(broken), files=tuple(files), manager=manager)
 
 
@@ -245,7 +249,8 @@ def _collect(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[tupl
                 yield kind, value
 
 
-_METHOD = {"unlearner": "unlearn", "auditor": "audit", "adapter": "factory"}
+_NEEDED = {"adapter": ("capabilities",), "training aid": ("framework", "constrains")}
+_METHOD = {"unlearner": "unlearn", "auditor": "audit", "adapter": "factory", "training aid": "attach"}
 
 
 def _check(hook_name: str, kind: str, value: Any) -> None:
@@ -258,7 +263,7 @@ def _check(hook_name: str, kind: str, value: Any) -> None:
     if not isinstance(value, type):
         raise PluginError(f"{hook_name} must return classes; '{name}' is an instance (drop the parentheses)")
     needed = ["version", method]
-    needed += ["capabilities"] if kind == "adapter" else ["requires", "scopes"]
+    needed += _NEEDED.get(kind, ("requires", "scopes"))
     needed += ["access"] if kind == "unlearner" else []
     needed += ["needs"] if kind == "auditor" else []
     missing = [attribute for attribute in needed if not hasattr(value, attribute)]

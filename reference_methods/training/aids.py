@@ -1,6 +1,6 @@
 """FastClip and TRADES as a training loop sees them: settings, and what to call after a step, an epoch, or for the loss.
 
-A loop needs to know `Attached` only, and an aid attaches itself to a network before the first step::
+A loop needs to know `harness.training.Attached` only, and an aid attaches itself to a network before the first step::
 
     attached = aid.attach(network, inputs[:1], seed)
     for epoch in range(epochs):
@@ -15,34 +15,14 @@ This module loads no framework; `attach` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import field, frozen, validators
 
+from harness.training import Attached
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-    Loss = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
-
-
-def _nothing() -> None:
-    pass
-
-
-@frozen(kw_only=True, eq=False)
-class Attached:
-    """What an aid does during one training run of one network.
-
-    Attributes:
-        after_step: called after each optimizer step, before anything that protects entries from change.
-        after_epoch: called after the last step of each epoch.
-        loss: the mean loss of (network, inputs, targets, weights) in place of the loop's own; None to keep that.
-    """
-
-    after_step: Callable[[], None] = _nothing
-    after_epoch: Callable[[], None] = _nothing
-    loss: Loss | None = None
 
 
 @frozen(kw_only=True)
@@ -60,6 +40,7 @@ class FastClipAid:
     name: ClassVar[str] = "fastclip"
     version: ClassVar[str] = "1"
     framework: ClassVar[str] = "torch"
+    constrains: ClassVar[bool] = True
 
     limit: float = field(default=1.0, validator=validators.gt(0))
     every: int = field(default=20, validator=validators.ge(1))
@@ -98,6 +79,7 @@ class TradesAid:
     name: ClassVar[str] = "trades"
     version: ClassVar[str] = "1"
     framework: ClassVar[str] = "torch"
+    constrains: ClassVar[bool] = False
 
     beta: float = field(default=6.0, validator=validators.ge(0))
     norm: Literal["linf", "l2"] = field(default="linf", validator=validators.in_(("linf", "l2")))

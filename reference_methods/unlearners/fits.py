@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness import Fit, FitOptions, Model, TrainingSet, UnlearnTask, one_hot
 from harness.data import Floats
 from harness.digests import derive_seed
+from harness.training import constraints
 from reference_methods.unlearners.capabilities import trainable
 
 MOMENTUM = 0.9
@@ -111,6 +112,7 @@ def tuned_options(method: Tuned, task: UnlearnTask, **changes: Any) -> FitOption
         step_size=step or 1,
         augmentation=recipe.augmentation,
         lipschitz=recipe.lipschitz,
+        aids=constraints(recipe),
     )
     return attrs.evolve(options, **changes)
 

@@ -287,7 +287,7 @@ def test_augmentation_touches_only_the_rows_it_may() -> None:
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    (FitOptions(epochs=1, lipschitz=1.0), "cannot clip spectral norms"),
+    (FitOptions(epochs=1, lipschitz=1.0), "stands for the training aid 'fastclip', which is not configured"),
     (FitOptions(epochs=1, nesterov=True, momentum=0.0), "nesterov needs a momentum above 0"),
     (FitOptions(epochs=1, augmentation=("mixup",)), "'mixup' is not an augmentation"),
 ])
