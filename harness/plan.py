@@ -115,6 +115,7 @@ class Plan:
         skipped: what cannot run, and why.
         requests, originals: keys of their stages, by index.
         references: keys of the blocks of references.
+        input_shape: of one input, for the estimate of the cost.
     """
 
     suite: Suite
@@ -127,6 +128,7 @@ class Plan:
     requests: tuple[str, ...]
     originals: tuple[str, ...]
     references: tuple[str, ...]
+    input_shape: tuple[int, ...]
 
 
 def make_plan(suite: Suite, data: Dataset, registry: Registry, device: str = "cpu") -> Plan:
