@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
+
+from attrs import evolve
 
 from harness.collect import collect
 from harness.context import Place
+from harness.cost import Bill
 from harness.engine import Outcome, run_dask, run_inline, run_pool
 from harness.errors import BadSetting, HarnessError
 from harness.plan import Plan, Stage
@@ -17,7 +21,6 @@ from harness.record import RunRecord
 from harness.store import Store
 from harness.store.locks import in_use
 from harness.store.upkeep import clear_leftovers, list_objects
-from harness.suite import Suite
 
 ESSENTIAL = ("forget", "train", "retrain", "reference", "shadow", "shadow-retrain")
 
@@ -27,9 +30,9 @@ def pending(plan: Plan, store: Store) -> list[Stage]:
     return [stage for stage in plan.stages if not store.has(stage.key)]
 
 
-def run_name(suite: Suite) -> str:
-    """Return the name of a run's folder in the store."""
-    return f"{suite.name}-{suite.digest[:12]}"
+def run_folder(store: Path, suite: str, digest: str) -> Path:
+    """Return where a store keeps the record of a suite, named by the digest of what was run of it."""
+    return store / "runs" / f"{suite}-{digest[:12]}"
 
 
 def default_jobs(device: str) -> int:
@@ -59,9 +62,11 @@ def run(plan: Plan, place: Place, registry: Registry, *, jobs: int | None = None
 
 def _run(plan: Plan, place: Place, registry: Registry, store: Store, jobs: int, engine: str) -> RunRecord:
     started = time.perf_counter()
-    list_objects(store, run_name(plan.suite), (stage.key for stage in plan.stages))
+    folder = run_folder(store.root, plan.suite.name, plan.suite.digest)
+    list_objects(folder, (stage.key for stage in plan.stages))
     todo = pending(plan, store)
     registry.hook.harness_run_started(plan=plan, store=store)
+    bill = Bill(plan, todo, store, jobs)
     labels = {stage.key: stage for stage in plan.stages}
     failed: dict[str, Outcome] = {}
     for outcome in _execute(todo, place, registry, jobs, engine):
@@ -70,10 +75,12 @@ def _run(plan: Plan, place: Place, registry: Registry, store: Store, jobs: int, 
             if stage.kind in ESSENTIAL:
                 raise HarnessError(f"{stage.label} failed: {outcome.error}")
             failed[outcome.key] = outcome
+        bill.add(outcome)
         registry.hook.harness_stage_finished(stage=stage.label, key=stage.key, seconds=outcome.seconds, cached=False)
     stages: dict[str, Any] = {"planned": len(plan.stages), "computed": len(todo) - len(failed),
                               "stored": len(plan.stages) - len(todo), "failed": len(failed)}
     record = collect(plan, store, registry, failed, stages, time.perf_counter() - started, place.device)
+    record = evolve(record, measured={**record.measured, **bill.settle(here=engine == "local"), "engine": engine})
     registry.hook.harness_run_finished(record=record)
     return record
 

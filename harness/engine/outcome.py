@@ -16,7 +16,8 @@ class Outcome:
     Attributes:
         key: of the stage.
         status: ``ok``, ``failed`` or ``timeout``.
-        seconds: of the stage.
+        seconds: of the stage; 0 when it was there already.
+        peak_mb: peak memory of the process.
         error: one line, when not ``ok``.
         trace: the traceback, when there is one.
     """
@@ -24,5 +25,6 @@ class Outcome:
     key: str
     status: Status
     seconds: float = 0.0
+    peak_mb: float = 0.0
     error: str = ""
     trace: str = ""

@@ -88,7 +88,8 @@ def _attempt(stage: Stage, context: Context) -> tuple[Outcome, bool]:
         line = " ".join(f"{type(error).__name__}: {error}".split())
         return (Outcome(key=stage.key, status="failed", error=line, trace=traceback.format_exc()),
                 is_out_of_memory(error))
-    return Outcome(key=stage.key, status="ok", seconds=float(manifest.measured["seconds"])), False
+    return Outcome(key=stage.key, status="ok", seconds=float(manifest.measured["seconds"]),
+                   peak_mb=float(manifest.measured["peak_memory_mb"])), False
 
 
 @contextmanager

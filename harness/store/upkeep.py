@@ -31,20 +31,19 @@ class Garbage:
     kept: int
 
 
-def list_objects(store: Store, run: str, keys: Iterable[str]) -> None:
-    """Write down which objects the run called ``run`` rests on, before it looks for them.
+def list_objects(folder: Path, keys: Iterable[str]) -> None:
+    """Write down in a run's folder which objects it rests on, before it looks for them.
 
     Raises:
         StoreError: if the store cannot be written.
     """
-    folder = store.root / "runs" / run
     part = folder / f"{LISTING}.{uuid.uuid4().hex[:8]}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part.write_text("".join(f"{key}\n" for key in keys), encoding="ascii")
         part.replace(folder / LISTING)
     except OSError as error:
-        raise StoreError(f"store {store.root} cannot be written: {error.strerror}") from error
+        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def runs_with(store: Store, key: str) -> list[str]:

@@ -30,8 +30,8 @@ def write(store, seed):
 
 def test_objects_that_no_run_rests_on_are_garbage(store):
     a, b, c = (write(store, seed) for seed in range(3))
-    list_objects(store, "first", [a])
-    list_objects(store, "second", [a, b, "0" * 64])
+    list_objects(store.root / "runs" / "first", [a])
+    list_objects(store.root / "runs" / "second", [a, b, "0" * 64])
 
     found = find_garbage(store)
 

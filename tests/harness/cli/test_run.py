@@ -124,8 +124,8 @@ def test_plan_says_what_is_stored_and_what_is_not(unlearn, tiny_file):
     before = json.loads(unlearn("plan", tiny_file, "--json")[0])
     unlearn("run", tiny_file, "--jobs", 0)
     after = json.loads(unlearn("plan", tiny_file, "--json")[0])
-    assert {line["kind"]: line["to_compute"] for line in before}["train"] == 2
-    assert all(line["to_compute"] == 0 and line["stored"] == line["planned"] for line in after)
+    assert {line["kind"]: line["to_compute"] for line in before["stages"]}["train"] == 2
+    assert all(line["to_compute"] == 0 and line["stored"] == line["planned"] for line in after["stages"])
 
 
 def test_list_show_and_doctor_say_what_is_there(unlearn):

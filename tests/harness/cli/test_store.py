@@ -41,7 +41,7 @@ def test_ls_counts_by_stage_or_lists_one_by_one(store, unlearn):
 
 
 def test_explain_names_inputs_and_runs(store, unlearn):
-    list_objects(store, "digits-v1-abc", [key_of(store, "unlearn")])
+    list_objects(store.root / "runs" / "digits-v1-abc", [key_of(store, "unlearn")])
 
     facts = json.loads(unlearn("explain", key_of(store, "unlearn")[:10], "--json")[1])
 
@@ -63,7 +63,7 @@ def test_a_pack_goes_out_and_in(store, unlearn, tmp_path):
 
 
 def test_gc_is_dry_unless_told_otherwise(store, unlearn):
-    list_objects(store, "digits-v1-abc", [key_of(store, "train")])
+    list_objects(store.root / "runs" / "digits-v1-abc", [key_of(store, "train")])
     assert "1 objects (0.0 MB) could be removed with --remove, 1 are needed" in unlearn("gc")[1]
     assert len(list(store)) == 2
     assert "1 objects (0.0 MB) removed, 1 are needed" in unlearn("gc", "--remove")[1]
