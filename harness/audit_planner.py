@@ -134,6 +134,9 @@ def why_not(auditor: Auditor, suite: Suite, capabilities: frozenset[str], adapte
         chosen: the auditors before it, by title.
     """
     needs: Needs = auditor.needs
+    wrapped: Auditor | None = getattr(auditor, "wrapped", None)
+    if wrapped is not None and (reason := why_not(wrapped, suite, capabilities, adapter, chosen)):
+        return f"'{wrapped.name}' inside it {reason}"
     # Shadow originals wait in the store for the methods that will unlearn from them.
     required = auditor.requires | ({"parameters"} if needs.shadows else set())
     missing = sorted(required - capabilities)

@@ -11,6 +11,11 @@ from harness.tasks import Unlearner
 
 
 def describe(plugin: Unlearner | Auditor) -> dict[str, Any]:
-    """Return what names a configured plugin in a key: name, version, source digest, settings as resolved."""
+    """Return what names a configured plugin in a key: name, version, source digest, settings as resolved.
+
+    An auditor that calls another one has it as its attribute ``wrapped``, which is named too: a change of its source
+    changes what the outer one finds.
+    """
+    wrapped: Auditor | None = getattr(plugin, "wrapped", None)
     return {"name": plugin.name, "version": plugin.version, "source": class_digest(type(plugin)),
-            "settings": as_json(plugin)}
+            "settings": as_json(plugin), **({"wrapped": describe(wrapped)} if wrapped is not None else {})}

@@ -12,6 +12,7 @@ from reference_methods.auditors.neighbours import MiaNN
 from reference_methods.auditors.population import LossThreshold, Mis
 from reference_methods.auditors.probe import LinearProbe
 from reference_methods.auditors.relearn import RelearnTime
+from reference_methods.auditors.robustness import AfterFinetune, AfterPrune, AfterQuantise
 from reference_methods.auditors.shadowed import EpsilonScore, Klom, ULira
 from reference_methods.auditors.utility import Accuracy
 
@@ -24,5 +25,6 @@ def harness_auditors() -> Sequence[type[Auditor]]:
         Rmia, Lira, LossThreshold, Mis,
         ULira, Klom, EpsilonScore,
         OutputDistance, MiaNN, LinearProbe, RelearnTime,
+        AfterFinetune, AfterPrune, AfterQuantise,
         AverageGap,
     ]
