@@ -61,6 +61,25 @@ def submit(run: Path, out: Path, store: Path | None, signals: bool, weights: boo
     click.echo(f"{out}: {rows} rows, {out.stat().st_size / 2**20:.1f} MiB")
 
 
+@click.command()
+@click.argument("run", type=_path)
+@click.option("--out", type=_path, required=True, metavar="FILE.html", help="The report to write.")
+@click.option("--store", type=_path, metavar="DIR", help="The store of the run [default: the one that RUN lies in].")
+@click.option("--data-root", type=_path, envvar="UNLEARN_DATA_ROOT", metavar="DIR",
+              help="Folder of the data sets [env: UNLEARN_DATA_ROOT].")
+def report(run: Path, out: Path, store: Path | None, data_root: Path | None) -> None:
+    """Write everything about a RUN, the folder of its record.json, into one HTML file.
+
+    \b
+    unlearn report unlearn-store/runs/digits-v1-0123456789ab --out report.html
+    """
+    from harness.plugins import load_registry
+    from leaderboard.report import write_report
+
+    write_report(run, out, load_registry(), store=store, data_root=data_root)
+    click.echo(str(out))
+
+
 @click.command("compare")
 @click.argument("rows", type=_path, nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Show rows of different protocols too, marked as such.")

@@ -116,6 +116,11 @@ def make_environment() -> Environment:
     return environment
 
 
+def _up(row: Row) -> str:
+    """Return the address of a row's page from a page in another folder of the site."""
+    return f"../{row_page(row)}"
+
+
 def _suite_pages(board: Board, flags: Mapping[str, Sequence[Flag]]) -> list[SuitePage]:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in board.latest:
@@ -126,7 +131,8 @@ def _suite_pages(board: Board, flags: Mapping[str, Sequence[Flag]]) -> list[Suit
         if counted:
             pages.append(SuitePage(
                 suite=suite, access=access, href=f"suites/{slug(suite)}.{slug(access.replace('+', '-'))}.html",
-                rows=counted, withdrawn=tuple(row for row in rows if row.retracted), table=make_table(counted, flags)))
+                rows=counted, withdrawn=tuple(row for row in rows if row.retracted),
+                table=make_table(counted, flags, _up)))
     return pages
 
 
@@ -136,7 +142,7 @@ def _write(site: Site, out: Path) -> int:
     static = files("leaderboard") / "static"
     for name in STATIC:
         (out / name).write_bytes((static / name).read_bytes())
-    pages = {"index.html": site.render("index.html", "", suites=_by_suite(site, "")),
+    pages = {"index.html": site.render("index.html", "", suites=_by_suite(site)),
              "submit.html": site.render("submit.html", ""), "rules.html": site.render("rules.html", ""),
              "methods.html": site.render("methods.html", "", methods=_by_method(site)),
              **{page.href: suite_page(site, page) for page in site.pages},
@@ -158,10 +164,10 @@ def _data(site: Site) -> dict[str, str]:
     }
 
 
-def _by_suite(site: Site, root: str) -> dict[str, list[tuple[SuitePage, Markup]]]:
+def _by_suite(site: Site) -> dict[str, list[tuple[SuitePage, Markup]]]:
     suites: dict[str, list[tuple[SuitePage, Markup]]] = {}
     for index, page in enumerate(site.pages):
-        chart = Markup(ranking_chart(f"chart-{index}", page.rows, root))
+        chart = Markup(ranking_chart(f"chart-{index}", page.rows, row_page))
         suites.setdefault(page.suite, []).append((page, chart))
     return suites
 
@@ -185,8 +191,8 @@ def suite_page(site: Site, page: SuitePage) -> str:
     """Return the page of one suite in one access mode."""
     siblings = [other for other in site.pages if other.suite == page.suite]
     return site.render("suite.html", page=page, siblings=siblings, table=page.table, first=page.rows[0],
-                       suite=site.catalog.suite(page.rows[0]), cost_plot=Markup(cost_plot(page.rows, "../")),
-                       privacy_plot=Markup(privacy_plot(page.rows, "../")))
+                       suite=site.catalog.suite(page.rows[0]), cost_plot=Markup(cost_plot(page.rows, _up)),
+                       privacy_plot=Markup(privacy_plot(page.rows, _up)))
 
 
 def _row_page(site: Site, row: Row) -> str:

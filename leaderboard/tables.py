@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import frozen
 from markupsafe import Markup
@@ -18,6 +18,7 @@ from leaderboard.strips import Scale, make_scale, strip
 
 # Pages of more rows are lists to search in; their cells have figures only, or they would weigh many megabytes.
 MOST_STRIPS = 400
+Link = Callable[[Row], str]
 
 
 @frozen(kw_only=True)
@@ -53,7 +54,7 @@ class Line:
     Attributes:
         row: the row.
         kind: ``oracle``, ``control`` or ``method``.
-        href: of its page, from the root of the site.
+        href: where its title leads.
         rank: the ranks that it may hold, if any.
         cells: by column; None where it lacks the score.
         cost, seconds: of making one model.
@@ -97,13 +98,13 @@ def row_page(row: Row) -> str:
     return f"rows/{row.id[:16]}.html"
 
 
-def make_table(rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]]) -> Table:
+def make_table(rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], link: Link) -> Table:
     """Return the table of rows that share a protocol and an access mode."""
     measure = main_measure(rows)
     columns = make_columns(rows, measure)
     ranks = standings(rows, measure)
     strips = len(rows) <= MOST_STRIPS
-    lines = [Line(row=row, kind=kind_of(row), href=row_page(row), rank=ranks.get(row.id),
+    lines = [Line(row=row, kind=kind_of(row), href=link(row), rank=ranks.get(row.id),
                   cells=tuple(_cell(row, column, strips) for column in columns),
                   cost=duration(seconds_of(row.measured)), seconds=seconds_of(row.measured), date=date_of(row),
                   flags=tuple(flag for flag in flags.get(row.id, ()) if flag.level != "background"))

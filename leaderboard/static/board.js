@@ -1,14 +1,13 @@
 "use strict";
 // Sorting, filtering and copying. Without it the pages are whole: sorted, and everything on them shown.
 const FIRST = 100;
-const table = document.getElementById("board");
 
-if (table) {
-  const body = table.querySelector("tbody.rows");
-  const heads = [...table.querySelectorAll("thead th[data-key]")];
-  const filter = document.getElementById("filter");
-  const status = document.querySelector(".count");
-  const all = document.querySelector(".all");
+for (const box of document.querySelectorAll(".boardbox")) {
+  const body = box.querySelector("tbody.rows");
+  const heads = [...box.querySelectorAll("thead th[data-key]")];
+  const filter = box.querySelector("input[type=search]");
+  const status = box.querySelector(".count");
+  const all = box.querySelector(".all");
   const lines = [...body.rows].map((row, place) => (
     { row, place, cells: [...row.cells], text: row.textContent.toLowerCase() }));
   let shown = lines;
@@ -32,7 +31,7 @@ if (table) {
     const cell = line.cells[column];
     if (!cell || cell.classList.contains("why")) return null;
     if (kind === "text") return cell.textContent.trim().toLowerCase();
-    const gap = kind === "score" && document.getElementById("view-gap").checked;
+    const gap = kind === "score" && box.querySelector(".view-gap").checked;
     const value = parseFloat(gap ? cell.dataset.g : cell.dataset.v);
     return Number.isNaN(value) ? null : value;
   };

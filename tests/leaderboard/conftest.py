@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 
 from harness.audits import Score
+from harness.context import Place, load_dataset
 from harness.digests import digest_json
-from harness.record import CellRecord, MethodRecord, RequestRecord, RunRecord, SkippedRecord
+from harness.plan import make_plan
+from harness.plugins import load_registry
+from harness.record import CellRecord, MethodRecord, RequestRecord, RunRecord, SkippedRecord, write_record
 from harness.rows import Row
+from harness.run import run
 from harness.settings import as_json, structure
 from harness.suite import Suite
 from harness.summary import make_rows
+from tests.conftest import TINY
 
 # Distance to the oracle: 0 is retrained, 1 has forgotten nothing.
 METHODS = {"original": 1.0, "retrain": 0.0, "perturb": -1.0, "near": 0.15, "far": 0.7}
@@ -103,3 +108,24 @@ def record() -> RunRecord:
 def rows(record: RunRecord) -> list[Row]:
     """Return the rows of the toy run."""
     return make_rows(record)
+
+
+def execute(content, store, registry, plugins=()):
+    """Run a suite and return the folder of the run."""
+    suite = structure(content, Suite, "suite")
+    place = Place(store=store, plugins=plugins)
+    record = run(make_plan(suite, load_dataset(registry, suite.data, place), registry), place, registry, jobs=0)
+    write_record(record, store / "runs" / suite.name / "record.json")
+    return store / "runs" / suite.name
+
+
+@pytest.fixture(scope="session")
+def registry():
+    """Return the built-in plugins."""
+    return load_registry(installed=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, registry):
+    """Return the folder of a real run of a tiny suite."""
+    return execute(TINY, tmp_path_factory.mktemp("store"), registry)

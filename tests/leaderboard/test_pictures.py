@@ -10,6 +10,7 @@ from leaderboard.charts import swarm
 from leaderboard.plots import cost_plot, privacy_plot, ranking_chart
 from leaderboard.strips import make_scale, strip
 from leaderboard.svg import element, text_of
+from leaderboard.tables import row_page
 from tests.leaderboard.conftest import named
 
 
@@ -79,10 +80,10 @@ def test_markup_is_escaped():
 
 @pytest.mark.parametrize("draw", [cost_plot, privacy_plot])
 def test_a_plot_links_every_row_and_says_its_figures(rows, draw):
-    root = ElementTree.fromstring(draw(rows, "../"))
+    root = ElementTree.fromstring(draw(rows, row_page))
 
     links = root.findall("a")
-    assert [link.get("href") for link in links] == [f"../rows/{row.id[:16]}.html" for row in rows[1:]]
+    assert [link.get("href") for link in links] == [f"rows/{row.id[:16]}.html" for row in rows[1:]]
     assert all("[" in link.findtext("title") for link in links)
     assert root.find("title") is not None
     assert root.find("desc") is not None
@@ -91,7 +92,7 @@ def test_a_plot_links_every_row_and_says_its_figures(rows, draw):
 def test_labels_do_not_cover_each_other(rows):
     same_place = [attrs.evolve(named(rows, "near"), id=f"{i:064x}") for i in range(30)]
 
-    root = ElementTree.fromstring(privacy_plot(same_place, ""))
+    root = ElementTree.fromstring(privacy_plot(same_place, row_page))
 
     places = [(label.get("x"), label.get("y")) for label in root.iter("text") if label.get("class") == "label"]
     assert 1 <= len(places) == len(set(places)) < 30
@@ -100,14 +101,15 @@ def test_labels_do_not_cover_each_other(rows):
 def test_rows_without_scores_have_no_plots(rows):
     bare = [attrs.evolve(row, scores=()) for row in rows]
 
-    assert cost_plot(bare, "") == privacy_plot(bare, "") == ranking_chart("c", bare, "") == ""
+    assert cost_plot(bare, row_page) == privacy_plot(bare, row_page) == ranking_chart("c", bare, row_page) == ""
 
 
 def test_the_ranking_chart_is_in_order_and_leaves_the_oracle_out(rows):
-    root = ElementTree.fromstring(ranking_chart("c", rows, ""))
+    root = ElementTree.fromstring(ranking_chart("c", rows, row_page))
 
     names = [text.text for text in root.iter("text") if text.get("class") == "name"]
-    assert names == ["retrain", "near", "far", "original", "perturb"] or names[:3] == ["retrain", "near", "far"]
+    assert names[:3] == ["retrain", "near", "far"]
+    assert set(names[3:]) == {"original", "perturb"}
 
 
 def test_every_model_has_a_dot_and_every_oracle_a_line(rows):

@@ -8,42 +8,17 @@ import numpy as np
 import pytest
 
 from harness.cli import run_main
-from harness.context import Place, load_dataset
 from harness.digests import canonical_json
 from harness.errors import HarnessError, StoreError
-from harness.plan import make_plan
 from harness.plugins import load_registry
-from harness.record import write_record
 from harness.rows import row_id
-from harness.run import run
 from harness.settings import structure
 from harness.store import Store
-from harness.suite import Suite
 from leaderboard.archive import MANIFEST, RECORD, ROWS, BundleError, make_manifest, unpack, write_archive
 from leaderboard.bundle import write_bundle
 from leaderboard.verification import verify_bundle, verify_rows
 from tests.conftest import TINY
-
-
-def execute(content, store, registry, plugins=()):
-    """Run a suite and return the folder of the run."""
-    suite = structure(content, Suite, "suite")
-    place = Place(store=store, plugins=plugins)
-    record = run(make_plan(suite, load_dataset(registry, suite.data, place), registry), place, registry, jobs=0)
-    write_record(record, store / "runs" / suite.name / "record.json")
-    return store / "runs" / suite.name
-
-
-@pytest.fixture(scope="session")
-def registry():
-    """Return the built-in plugins."""
-    return load_registry(installed=False)
-
-
-@pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory, registry):
-    """Return the folder of a real run of a tiny suite."""
-    return execute(TINY, tmp_path_factory.mktemp("store"), registry)
+from tests.leaderboard.conftest import execute
 
 
 @pytest.fixture(scope="session")
