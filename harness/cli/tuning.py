@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 @click.option("--space", "spaces", multiple=True, metavar="PARAM=SPACE",
               help="Search this, e.g. lr=1e-4:1:log, alpha=0.0:1.0 or epochs=5,10 [default: the method's own]; "
                    "repeatable.")
+@click.option("--originals", type=click.IntRange(1), default=2, show_default=True, metavar="N",
+              help="Originals to try each setting on.")
+@click.option("--forget-sets", type=click.IntRange(1), default=2, show_default=True, metavar="N",
+              help="Forget sets to try it on, of each original; classes at most as many as the suite leaves.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write the best settings to a TOML file, too.")
 @click.option("--jobs", type=click.IntRange(0), metavar="N",
               help="Worker processes; 0 runs everything in this one [default: one per core].")
 @click.option("--json", "as_rows", is_flag=True, help="Print every trial as JSON.")
-def tune_command(request: Request, track: Track, trials: int, spaces: tuple[str, ...], out: Path | None,
-                 jobs: int | None, as_rows: bool) -> None:
+def tune_command(request: Request, track: Track, trials: int, spaces: tuple[str, ...], originals: int,
+                 forget_sets: int, out: Path | None, jobs: int | None, as_rows: bool) -> None:
     """Search hyper-parameters for a SUITE, on originals and forget sets that it never uses.
 
     Prints every trial and, at the end, the best settings as TOML for the suite. Trials are stored like any run.
@@ -44,8 +48,8 @@ def tune_command(request: Request, track: Track, trials: int, spaces: tuple[str,
     from harness.tuning.search import Search, search
     from harness.tuning.space import parse_space
 
-    wanted = Search(suite=request.plan.suite, track=track, trials=trials,
-                    spaces=dict(parse_space(text) for text in spaces))
+    wanted = Search(suite=request.plan.suite, track=track, trials=trials, originals=originals,
+                    forget_sets=forget_sets, spaces=dict(parse_space(text) for text in spaces))
     progress = make_progress()
     request.registry.manager.register(progress)
     try:

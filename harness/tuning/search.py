@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen, validators
 
 from harness.choice import choose
 from harness.context import Context, Place, load_dataset
@@ -32,7 +32,6 @@ from harness.tuning.objective import (
 )
 from harness.tuning.space import Space, at_edge, default_space, points, read_space
 
-ORIGINALS = FORGET_SETS = 2
 Measure = Callable[[CellRecord], Mapping[str, float]]
 
 
@@ -91,12 +90,15 @@ class Search:
         track: what the search may see.
         trials: settings to try, per method and access mode.
         spaces: text of each hyper-parameter's values, for all methods; each method's own where empty.
+        originals, forget_sets: to try each setting on.
     """
 
     suite: Suite
     track: Track
     trials: int
-    spaces: Mapping[str, str]
+    spaces: Mapping[str, str] = field(factory=dict)
+    originals: int = field(default=2, validator=validators.ge(1))
+    forget_sets: int = field(default=2, validator=validators.ge(1))
 
     @property
     def seed(self) -> int:
@@ -122,7 +124,7 @@ def search(wanted: Search, place: Place, registry: Registry, jobs: int | None = 
 
 
 def search_suite(wanted: Search, candidates: Sequence[MethodSpec], registry: Registry, data: Dataset) -> Suite:
-    """Return the suite that a search runs: other originals and forget sets, fewer of them, one run each.
+    """Return the suite that a search runs: other originals and forget sets, one run each.
 
     The deployable track has no oracle, no reference and no test set: a part of the training set stands in for it.
 
@@ -130,22 +132,21 @@ def search_suite(wanted: Search, candidates: Sequence[MethodSpec], registry: Reg
         BadSetting: if no class is left that the suite does not forget, or its audits lack the objective.
     """
     suite = wanted.suite
-    smaller = attrs.evolve(
-        suite, seed=wanted.seed, originals=min(ORIGINALS, suite.originals), runs=1, unlearners=tuple(candidates),
-        requests=_other_requests(suite.requests, data.num_classes), columns=())
+    other = attrs.evolve(
+        suite, seed=wanted.seed, originals=wanted.originals, runs=1, unlearners=tuple(candidates),
+        requests=_other_requests(suite.requests, wanted.forget_sets, data.num_classes), columns=())
     if wanted.track == "deployable":
         check_stand_in(suite.requests)
-        return attrs.evolve(smaller, oracles=0, references=ReferenceSpec(count=0), auditors=(),
+        return attrs.evolve(other, oracles=0, references=ReferenceSpec(count=0), auditors=(),
                             data=attrs.evolve(suite.data, held_out=HELD_OUT))
     titles = [spec.title for spec in suite.auditors if spec.name == CRITERION]
     if not titles:
         raise BadSetting(f"--track oracle-tuned minimises the suite's Avg Gap, and '{suite.name}' has no auditor "
                          f"'{CRITERION}'")
-    return attrs.evolve(smaller, auditors=choose(smaller, registry, auditors=titles[:1]).auditors)
+    return attrs.evolve(other, auditors=choose(other, registry, auditors=titles[:1]).auditors)
 
 
-def _other_requests(spec: RequestSpec, num_classes: int) -> RequestSpec:
-    count = min(FORGET_SETS, spec.count)
+def _other_requests(spec: RequestSpec, count: int, num_classes: int) -> RequestSpec:
     if spec.generator != "class":
         return attrs.evolve(spec, count=count)
     used = (spec.classes or tuple(range(num_classes)))[:spec.count]
@@ -211,9 +212,8 @@ def _tried(wanted: Search, method: _Method, access: Access, cells: Sequence[Cell
         trials.append(Trial(point=point, parts={} if errors else means([measure(cell) for cell in own]),
                             error=errors[0] if errors else ""))
     best = min(trials, key=lambda trial: trial.value)
-    suite = wanted.suite
     return Tried(
         spec=method.spec, access=access, trials=tuple(trials),
         edge=tuple(at_edge(method.space, best.point, method.points)),
         tuning=Tuning(track=wanted.track, trials=len(trials), space=method.texts, seed=wanted.seed,
-                      saw=saw(wanted.track, min(ORIGINALS, suite.originals), 1 + max(c.request for c in cells))))
+                      saw=saw(wanted.track, wanted.originals, 1 + max(cell.request for cell in cells))))

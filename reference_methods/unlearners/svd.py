@@ -36,7 +36,7 @@ class Svd:
     access: ClassVar[tuple[Access, ...]] = NEEDS_RETAIN
     scopes: ClassVar[tuple[Scope, ...]] = CLASS_ONLY
     layer_mode: ClassVar[LayerMode] = "eval"
-    space: ClassVar[Mapping[str, str]] = {"alpha_retain": "10:1000:log", "alpha_forget": "1:100:log"}
+    space: ClassVar[Mapping[str, str]] = {"alpha_retain": "1:1000:log", "alpha_forget": "1:1000:log"}
 
     alpha_retain: float = positive(100.0)
     alpha_forget: float = positive(3.0)

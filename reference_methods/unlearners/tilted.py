@@ -98,6 +98,7 @@ class TiltedReweighting:
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = CLASS_ONLY
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"lr": "1e-4:1:log", "temperature": "0.1:10:log"}
 
     beta: float = rate(10.0)
     temperature: float = positive(0.1)
