@@ -10,7 +10,7 @@ from attrs import field, frozen
 from harness.auditing.evidence import Answers, Evidence
 from harness.audits import AuditCase, Auditor, AuditReport, Failure, Skip
 from harness.digests import derive_seed
-from harness.models import Model, capabilities
+from harness.models import capabilities
 
 Reports = Mapping[str, AuditReport]
 
@@ -101,16 +101,15 @@ def _obstacles(auditor: Auditor, evidence: Evidence, done: Mapping[str, Finding]
     if needs.shadows or needs.method_level:
         yield "needs models that were unlearned with the same method, and one model is audited here"
     if len(evidence.oracles) < needs.oracles:
-        yield f"needs {needs.oracles} oracles, {len(evidence.oracles)} given (--oracle or --suite)"
+        yield f"needs {_count(needs.oracles, 'oracle')}, {len(evidence.oracles) or 'none'} given (--oracle or --suite)"
     if needs.references:
         given = 0 if evidence.references is None else len(evidence.references.logits)
         if given < max(1, needs.references):
-            wanted = "references" if needs.references < 0 else f"{needs.references} references"
+            wanted = "references" if needs.references < 0 else _count(needs.references, "reference")
             yield f"needs {wanted}, {given or 'none'} given (--references or --suite)"
     if needs.models or auditor.requires:
         everybody = [evidence.audited, *([evidence.original] if evidence.original else []), *evidence.oracles]
-        yield from (f"{reason} of {answers.name}" for answers in everybody
-                    if (reason := _lacking(auditor, answers.model)))
+        yield from (reason for answers in everybody if (reason := _lacking(auditor, answers)))
     missing = [title for title in needs.reports if title not in done]
     if missing:
         yield f"needs the reports of {', '.join(missing)}, which are not there"
@@ -118,11 +117,15 @@ def _obstacles(auditor: Auditor, evidence: Evidence, done: Mapping[str, Finding]
         yield "needs the original (--original or --suite)"
 
 
-def _lacking(auditor: Auditor, model: Model | None) -> str | None:
-    if model is None:
-        return "needs the model itself, and there are only the answers"
-    missing = sorted(auditor.requires - capabilities(model))
-    return f"needs {', '.join(missing)}, which is not to be had" if missing else None
+def _lacking(auditor: Auditor, answers: Answers) -> str | None:
+    if answers.model is None:
+        return f"needs more than the answers of {answers.name}"
+    missing = sorted(auditor.requires - capabilities(answers.model))
+    return f"needs {', '.join(missing)}; {answers.name} does not offer it" if missing else None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _examined(title: str, auditor: Auditor, evidence: Evidence, done: Mapping[str, Finding], seed: int) -> Finding:

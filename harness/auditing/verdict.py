@@ -83,20 +83,23 @@ def _different(different: Sequence[Compared], oracles: int) -> Verdict:
 
 def _alike(judged: Sequence[Compared], oracles: int) -> Verdict:
     them = "the oracle" if oracles == 1 else f"the {oracles} oracles"
-    alike = f"none of {len(judged)} scores differs from {them} by more than its noise"
+    alone = len(judged) == 1
+    alike = (f"{'the only score does not differ' if alone else f'none of {len(judged)} scores differs'} from {them} "
+             "by more than its noise")
     if all(one.original is None for one in judged):
         return _inconclusive(f"{alike}, but without the original it is not known whether these audits could tell a "
                              f"difference ({_reach(judged)}); give --original")
     telling = sorted((one for one in judged if one.tells_original), key=_power, reverse=True)
     if not telling:
-        return _inconclusive(f"{alike}, but neither do those of the original, so these audits cannot see what was to "
-                             f"be forgotten ({_reach(judged)}); give more oracles, references or forgotten examples")
+        return _inconclusive(f"{alike}, but the original is not told from retraining either, so these audits cannot see "
+                             f"what was to be forgotten ({_reach(judged)}); give more oracles, references or forgotten "
+                             "examples")
     first = telling[0]
     if (first.remains or 0.0) > 0.5:
         return _inconclusive(f"{alike}, but the most telling one is nearer to the original: {_beside(first)}; "
                              "give more oracles or references")
-    return Verdict(kind="consistent", text=f"consistent with retraining: {alike}, and {len(telling)} of them can tell "
-                                           f"the original from retraining, best of all {_beside(first)}.")
+    best = "it can tell the original" if alone else f"{len(telling)} of them can tell the original, best of all"
+    return Verdict(kind="consistent", text=f"consistent with retraining: {alike}, and {best}: {_beside(first)}.")
 
 
 def _without_yardstick(compared: Sequence[Compared], oracles: int) -> str:
