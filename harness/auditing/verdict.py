@@ -91,9 +91,9 @@ def _alike(judged: Sequence[Compared], oracles: int) -> Verdict:
                              f"difference ({_reach(judged)}); give --original")
     telling = sorted((one for one in judged if one.tells_original), key=_power, reverse=True)
     if not telling:
-        return _inconclusive(f"{alike}, but the original is not told from retraining either, so these audits cannot see "
-                             f"what was to be forgotten ({_reach(judged)}); give more oracles, references or forgotten "
-                             "examples")
+        return _inconclusive(f"{alike}, but the original is not told from retraining either, so these audits cannot "
+                             f"see what was to be forgotten ({_reach(judged)}); give more oracles, references or "
+                             "forgotten examples")
     first = telling[0]
     if (first.remains or 0.0) > 0.5:
         return _inconclusive(f"{alike}, but the most telling one is nearer to the original: {_beside(first)}; "

@@ -70,7 +70,7 @@ def _with_options(command: Any) -> Any:
 @click.command("audit")
 @click.argument("model")
 @_with_options
-def audit_command(model: str, seed: int, as_rows: bool, **options: Any) -> None:
+def audit_command(model: str, seed: int, as_rows: bool, **options: Any) -> int:
     """Audit one MODEL that is said to have forgotten something, by all audits whose needs are met.
 
     MODEL is a URI: onnx:FILE, torch:FILE.safetensors (with --architecture), http(s)://HOST/v2/models/NAME,
@@ -93,7 +93,7 @@ def audit_command(model: str, seed: int, as_rows: bool, **options: Any) -> None:
     evidence = _evidence(model, registry, suite, auditors, options)
     outcome = audit(evidence, auditors, registry, seed, unconfigured)
     click.echo(json.dumps(outcome.as_json(), indent=1) if as_rows else _text(outcome))
-    raise SystemExit(1 if outcome.verdict.found_difference else 0)
+    return 1 if outcome.verdict.found_difference else 0
 
 
 def _auditors(registry: Registry, suite: Suite | None,
