@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -79,16 +79,21 @@ def _artefacts(record: RunRecord, store: Store) -> Iterator[Manifest]:
         yield manifest
         further.update(dict.fromkeys(str(manifest.spec[name]) for name in ("original", "request")
                                      if manifest.spec.get(name)))
+    manifests = [store.manifest(key) for key in store]
+    further.update(dict.fromkeys(_shadows(record, manifests)))
     for key in further:
         yield store.manifest(key)
-    yield from _references(record, store)
-
-
-def _references(record: RunRecord, store: Store) -> Iterator[Manifest]:
-    if not record.references:
-        return
-    found = {manifest.digest: manifest for key in store if (manifest := store.manifest(key)).stage == "reference"}
+    blocks = {manifest.digest: manifest for manifest in manifests if manifest.stage == "reference"}
     for digest in record.references:
-        if digest not in found:
+        if digest not in blocks:
             raise StoreError(f"store {store.root} has no references {digest[:12]}, which the record names")
-        yield found[digest]
+        yield blocks[digest]
+
+
+def _shadows(record: RunRecord, manifests: Sequence[Manifest]) -> Iterator[str]:
+    """Yield the keys of the shadows that audits of this run compared with."""
+    audited = {cell.key for cell in record.cells}
+    for manifest in manifests:
+        sides = manifest.spec.get("shadows") if manifest.stage == "audit" else None
+        if sides and manifest.spec["audited"] in audited:
+            yield from (*sides["unlearned"], *sides["retrained"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from string import ascii_uppercase
@@ -19,6 +19,7 @@ from leaderboard.board import Board, row_files
 from leaderboard.differences import differences
 from leaderboard.flags import find_flags
 from leaderboard.formats import duration, interval, number, seconds_of
+from leaderboard.grids import full_name
 from leaderboard.names import kind_of, method_names
 from leaderboard.ranking import main_measure, standings
 
@@ -133,11 +134,19 @@ def _block(comparison: Comparison, mode: str, columns: Sequence[str], style: str
     ranks = standings(rows, measure)
     read = {row.id: measure.read(row) if measure else None for row in rows}
     rows.sort(key=lambda row: (kind_of(row) != "oracle", read[row.id] is None, (read[row.id] or (0.0,))[0]))
-    names = list(columns) or list(dict.fromkeys(score.name for row in rows for score in row.scores))
+    scores = {full_name(score): score.name for row in rows for score in row.scores}
+    names = list(columns) or list(scores)
     lines = [[str(ranks.get(row.id, "")), _label(row, comparison), *(_cell(row, name) for name in names),
               duration(seconds_of(row.measured)), row.tier] for row in rows]
-    return tabulate(lines, headers=["rank", "method", *names, "time", "tier"], tablefmt=style, disable_numparse=True,
-                    stralign="right", colalign=("left", "left"))
+    headers = ["rank", "method", *map(_heading(scores), names), "time", "tier"]
+    return tabulate(lines, headers=headers, tablefmt=style, disable_numparse=True, stralign="right",
+                    colalign=("left", "left"))
+
+
+def _heading(scores: Mapping[str, str]) -> Callable[[str], str]:
+    """Return how columns are headed: by the short name, if only one has it."""
+    short = list(scores.values())
+    return lambda name: scores[name] if name in scores and short.count(scores[name]) == 1 else name
 
 
 def _label(row: Row, comparison: Comparison) -> str:

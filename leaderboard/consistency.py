@@ -11,7 +11,7 @@ from harness.digests import canonical_json
 from harness.plan import ORACLE
 from harness.rows import Row, RowScore
 from harness.statistics import cell_gaps, noise_floor
-from leaderboard.grids import Array, cell_mean, oracle_grid, value_grid
+from leaderboard.grids import Array, cell_mean, full_name, oracle_grid, value_grid
 
 # Rows are sums in double precision; another order of summation moves the last digits only.
 TOLERANCE = 1e-9
@@ -53,11 +53,12 @@ def _environment_problems(environment: object) -> list[str]:
 
 def number_problems(row: Row) -> list[str]:
     """Return every figure of ``row`` that its own ``values`` and ``oracle_values`` contradict."""
-    problems = [f"two scores are called '{name}'" for name in sorted(_repeated([s.name for s in row.scores]))]
+    names = _repeated([full_name(score) for score in row.scores])
+    problems = [f"two scores are called '{name}'" for name in sorted(names)]
     if row.status in ("ok", "partial") and not row.scores:
         problems.append(f"status is {row.status}, but there is no score")
     for score in row.scores:
-        problems += [f"score '{score.name}': {problem}" for problem in _score_problems(row, score)]
+        problems += [f"score '{full_name(score)}': {problem}" for problem in _score_problems(row, score)]
     return problems
 
 

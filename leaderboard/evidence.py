@@ -21,6 +21,7 @@ from harness.membership import balanced_halves
 from harness.plan import ORACLE
 from harness.record import CellRecord, MethodRecord, RunRecord
 from harness.settings import as_json, structure
+from harness.shadow_planner import ShadowSides
 from harness.store import Manifest, Store
 from harness.suite import RequestSpec, Suite
 
@@ -43,23 +44,73 @@ class Evidence:
         return found
 
     @cached_property
+    def data_spec(self) -> dict[str, Any]:
+        """What every key says of the data set."""
+        return {**as_json(self.suite.data), "digest": self.record.data.get("digest")}
+
+    @cached_property
+    def model_spec(self) -> Mapping[str, Any]:
+        """What keys say of the models; empty when there are none."""
+        return next((m.spec["model"] for m in self.manifests.values() if m.spec.get("model")), {})
+
+    @cached_property
     def references(self) -> list[Manifest]:
         """The blocks of references in the record's order, as far as they are there."""
         blocks = {m.digest: m for m in self.manifests.values() if m.stage == "reference"}
         return [blocks[digest] for digest in self.record.references if digest in blocks]
 
+    @cached_property
+    def methods(self) -> dict[tuple[str, str | None], MethodRecord]:
+        """The methods by title and access mode."""
+        return {(method.title, method.access): method for method in self.record.methods}
+
     def model(self, cell: CellRecord) -> Manifest | None:
         """Return the artefact of a cell."""
         return self.manifests.get(cell.key)
 
-    def linked(self, cell: CellRecord, name: str) -> Manifest | None:
-        """Return the artefact that a cell's model was made from: its ``original`` or its ``request``."""
+    def link(self, cell: CellRecord, name: str) -> str:
+        """Return the key of what a cell's model was made from: its ``original`` or its ``request``."""
         manifest = self.model(cell)
-        return self.manifests.get(str(manifest.spec.get(name))) if manifest else None
+        return str(manifest.spec.get(name)) if manifest else ""
 
-    def holds_signals(self, manifest: Manifest | None) -> bool:
-        """Return whether the logits of a model are enclosed."""
-        return manifest is not None and (self.store.path(manifest.key) / "signals.safetensors").is_file()
+    def linked(self, cell: CellRecord, name: str) -> Manifest | None:
+        """Return the artefact that `link` names."""
+        return self.manifests.get(self.link(cell, name))
+
+    def encloses(self, kind: str) -> bool:
+        """Return whether the ``signals`` or ``weights`` of every audited model are enclosed."""
+        models = [self.model(cell) for cell in self.record.cells if cell.status == "ok"]
+        originals = [self.linked(cell, "original") for cell in self.record.cells if cell.original is not None
+                     and cell.status == "ok"]
+        return all(model is not None and (self.store.path(model.key) / f"{kind}.safetensors").is_file()
+                   for model in (*models, *originals))
+
+    def shadows(self, cell: CellRecord) -> ShadowSides | None:
+        """Return the shadows with which a cell is compared, or None when they are not enclosed."""
+        suite, r, blocks = self.suite, cell.request, range(self.suite.shadows.count // self.suite.shadows.block)
+        retrained = [self._shadow("shadow-retrain", "retrained", r, b) for b in blocks]
+        method = self.methods.get((cell.method, cell.access))
+        if method is None:
+            other = [self._shadow("shadow-retrain", "null", r, b) for b in blocks]
+        else:
+            other = [self._shadow("shadow-unlearn", method.name, method.access, r, b, method=describe_method(method))
+                     for b in blocks]
+        keys = [[block.key for block in side if block is not None] for side in (other, retrained)]
+        if not blocks or any(len(side) < len(blocks) for side in keys):
+            return None
+        deal = derive_seed(suite.seed, "deal", r, cell.run) if method is None else None
+        return ShadowSides(unlearned=tuple(keys[0]), retrained=tuple(keys[1]), deal=deal)
+
+    def _shadow(self, stage: str, *place: int | str, method: Mapping[str, Any] | None = None) -> Manifest | None:
+        seed = derive_seed(self.suite.seed, stage, *place)
+        return next((m for m in self.manifests.values() if m.stage == stage and m.spec.get("seed") == seed
+                     and (method is None or m.spec.get("method") == method)), None)
+
+
+def describe_method(method: MethodRecord) -> dict[str, Any]:
+    """Return what keys say of a method."""
+    return {"name": method.name, "version": method.version, "source": method.source,
+            "settings": dict(method.settings)}
 
 
 @frozen(kw_only=True)
@@ -82,6 +133,8 @@ def artefact_problems(evidence: Evidence) -> Iterator[str]:
     for one in expected:
         yield from _compare(one)
     known = {one.manifest.key for one in expected if one.manifest is not None}
+    for cell in evidence.record.cells:
+        known |= set(sides.keys) if (sides := evidence.shadows(cell)) else set()
     yield from (f"object {key[:12]} belongs to no part of the record" for key in evidence.manifests.keys() - known)
 
 
@@ -106,45 +159,41 @@ def _brief(value: Any) -> str:
 
 def _all_expected(evidence: Evidence) -> Iterator[_Expected]:
     record, suite = evidence.record, evidence.suite
-    data = {**as_json(suite.data), "digest": record.data.get("digest")}
-    methods = {(method.title, method.access): method for method in record.methods}
     for cell in record.cells:
         if cell.status != "ok":
             continue
-        yield _model(evidence, cell, methods.get((cell.method, cell.access)), data)  # type: ignore[arg-type]
-        yield _request(evidence, cell, data)
+        yield _model(evidence, cell)
+        yield _request(evidence, cell)
         if cell.original is not None:
             yield _Expected(
                 manifest=evidence.linked(cell, "original"), what=f"original {cell.original}", stage="train",
                 digest=record.originals[cell.original],
                 spec={"seed": derive_seed(suite.seed, "train", cell.original), "recipe": as_json(suite.recipe),
-                      "data": data})
+                      "data": evidence.data_spec})
     for b, digest in enumerate(record.references):
         block = next((m for m in evidence.references if m.digest == digest), None)
         yield _Expected(manifest=block, what=f"references {b}", stage="reference", digest=digest,
                         spec={"seed": derive_seed(suite.seed, "reference", b), "models": suite.references.block,
-                              "data": data})
+                              "data": evidence.data_spec})
 
 
-def _model(evidence: Evidence, cell: CellRecord, method: MethodRecord | None, data: Mapping[str, Any]) -> _Expected:
-    root, recipe = evidence.suite.seed, as_json(evidence.suite.recipe)
-    what = f"{cell.method} {cell.access or ''} original {cell.original} request {cell.request} run {cell.run}"
+def _model(evidence: Evidence, cell: CellRecord) -> _Expected:
+    root, method = evidence.suite.seed, evidence.methods.get((cell.method, cell.access))
+    spec = {"recipe": as_json(evidence.suite.recipe), "data": evidence.data_spec}
+    what = f"{cell.method} {cell.access or ''} original {cell.original} forget set {cell.request} run {cell.run}"
     if cell.method == ORACLE or method is None:
-        return _Expected(
-            manifest=evidence.model(cell), what=what, stage="retrain", digest=cell.model,
-            spec={"seed": derive_seed(root, "retrain", cell.request, cell.run), "recipe": recipe, "data": data})
+        spec["seed"] = derive_seed(root, "retrain", cell.request, cell.run)
+        return _Expected(manifest=evidence.model(cell), what=what, stage="retrain", digest=cell.model, spec=spec)
     seed = derive_seed(root, "unlearn", method.name, method.access, cell.original or 0, cell.request, cell.run)
-    described = {"name": method.name, "version": method.version, "source": method.source,
-                 "settings": dict(method.settings)}
-    return _Expected(manifest=evidence.model(cell), what=what, stage="unlearn", digest=cell.model,
-                     spec={"seed": seed, "recipe": recipe, "data": data, "access": cell.access, "method": described})
+    spec |= {"seed": seed, "access": cell.access, "method": describe_method(method)}
+    return _Expected(manifest=evidence.model(cell), what=what, stage="unlearn", digest=cell.model, spec=spec)
 
 
-def _request(evidence: Evidence, cell: CellRecord, data: Mapping[str, Any]) -> _Expected:
+def _request(evidence: Evidence, cell: CellRecord) -> _Expected:
     return _Expected(
         manifest=evidence.linked(cell, "request"), what=f"forget set {cell.request}", stage="forget", digest=None,
         spec={"seed": derive_seed(evidence.suite.seed, "forget", cell.request), "index": cell.request,
-              "generator": as_json(evidence.suite.requests), "data": data})
+              "generator": as_json(evidence.suite.requests), "data": evidence.data_spec})
 
 
 def data_problems(evidence: Evidence, data: Dataset) -> Iterator[str]:
@@ -157,7 +206,7 @@ def data_problems(evidence: Evidence, data: Dataset) -> Iterator[str]:
         try:
             if manifest.stage == "forget":
                 yield from _forget_problems(evidence, manifest, data)
-            elif manifest.stage == "reference" and evidence.holds_signals(manifest):
+            elif manifest.stage == "reference" and evidence.encloses("signals"):
                 yield from _halves_problems(evidence, manifest, data)
         except (StoreError, BadSetting, ValueError, KeyError, TypeError) as error:
             yield f"{manifest.label[:80]}: {error}"
@@ -169,7 +218,8 @@ def _forget_problems(evidence: Evidence, manifest: Manifest, data: Dataset) -> I
     if needs_losses(spec):
         signals = evidence.store.arrays(manifest.spec["ranking"][0], "signals")
         losses = losses_from_logits(signals["train"], data.train.labels)
-    right = make_request(spec, manifest.spec["index"], manifest.spec["seed"], data.train, data.num_classes, losses)
+    right = make_request(spec, manifest.spec["index"], manifest.spec["seed"], data.train, data.num_classes, losses,
+                         data.poison)
     index = manifest.spec["index"]
     if not np.array_equal(evidence.store.arrays(manifest.key, "forget")["forget"], right.forget):
         yield f"forget set {index} is not the one that its generator and seed draw"

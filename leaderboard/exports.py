@@ -13,6 +13,7 @@ import attrs
 
 from harness.rows import Row
 from leaderboard.formats import seconds_of
+from leaderboard.grids import full_name
 
 FACTS = ("id", "suite", "protocol", "access", "method", "name", "version", "distribution", "status", "tier",
          "evaluator", "track", "retracted", "supersedes", "seconds", "peak_memory_mb", "date")
@@ -21,7 +22,7 @@ FIGURES = ("value", "low", "high", "gap", "gap_low", "gap_high", "oracle", "floo
 
 def csv_text(rows: Sequence[Row]) -> str:
     """Return rows as CSV, one line each, nine columns a score; safe to open with a spreadsheet."""
-    names = list(dict.fromkeys(score.name for row in rows for score in row.scores))
+    names = list(dict.fromkeys(full_name(score) for row in rows for score in row.scores))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*FACTS, *(_plain(f"{name} {figure}") for name in names for figure in FIGURES)])

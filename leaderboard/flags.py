@@ -12,13 +12,12 @@ import numpy as np
 from attrs import frozen
 
 from harness.rows import Row, RowScore
+from harness.utility_gate import GATE, UTILITY, utility_lost
 from leaderboard.formats import duration, number, seconds_of
 from leaderboard.grids import oracle_grid, value_grid
 from leaderboard.names import NOTHING, kind_of
-from leaderboard.ranking import UTILITY, main_measure, no_better_than_nothing
+from leaderboard.ranking import main_measure, no_better_than_nothing
 
-# Points of test accuracy below the oracle at which a model counts as damaged rather than unlearned.
-UTILITY_GATE = 5.0
 Values = tuple[tuple[str, object], ...]
 
 
@@ -143,10 +142,10 @@ def _identical(row: Row, twins: Sequence[Row]) -> Iterator[Flag]:
 
 def _utility(row: Row) -> Iterator[Flag]:
     score = row.score(UTILITY)
-    if score is not None and score.oracle - score.value > UTILITY_GATE:
+    if score is not None and utility_lost(row) > GATE:
         yield Flag(code="utility", title="loses utility",
                    evidence=f"{UTILITY} {number(score.value, score.unit)}, the oracle has "
-                            f"{number(score.oracle, score.unit)}; the gate is {UTILITY_GATE:g} points")
+                            f"{number(score.oracle, score.unit)}; the gate is {GATE:g} points")
 
 
 def _cost(row: Row, retraining: float | None) -> Iterator[Flag]:

@@ -10,6 +10,11 @@ from harness.rows import RowScore
 Array = NDArray[np.float64]
 
 
+def full_name(score: RowScore) -> str:
+    """Return the name of a score that no other of its row has: two auditors may give scores of one name."""
+    return f"{score.auditor}/{score.name}"
+
+
 def value_grid(score: RowScore) -> Array:
     """Return (originals, forget sets, runs) values of a score, NaN where a model failed.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.rows import Row, RowScore
+from harness.utility_gate import UTILITY
 from leaderboard.axes import focused_axis, linear_axis, time_axis, usual_reach
 from leaderboard.charts import Entry, dot_chart
 from leaderboard.formats import duration, interval, number, seconds_of
 from leaderboard.names import kind_of
-from leaderboard.ranking import UTILITY, Measure, main_measure, privacy_score
+from leaderboard.ranking import Measure, main_measure, privacy_score
 from leaderboard.scatter import X_PIXELS, Y_PIXELS, Plot, Point, draw
 from leaderboard.tables import Link
 
@@ -50,17 +51,17 @@ def _cost_point(row: Row, measure: Measure | None, link: Link) -> Point | None:
 
 def privacy_plot(rows: Sequence[Row], link: Link, name: str = "privacy") -> str:
     """Return a membership score against test accuracy, with the oracle as a cross; empty when no row has both."""
-    score = privacy_score(rows)
-    pairs = [(row, row.score(score), row.score(UTILITY)) for row in rows if kind_of(row) != "oracle"] if score else []
+    column = privacy_score(rows)
+    pairs = [(row, row.score(column), row.score(UTILITY)) for row in rows if kind_of(row) != "oracle"] if column else []
     full = [(row, privacy, utility) for row, privacy, utility in pairs if privacy and utility]
     if not full:
         return ""
     privacy, utility = full[0][1], full[0][2]
     return draw(Plot(
-        name=name, title=f"{score} against {UTILITY}",
+        name=name, title=f"{privacy.name} against {UTILITY}",
         description=f"{len(full)} methods; the lines cross at the oracle, the bands are its noise floor. "
                     "The nearer to the crossing, the more like retraining.",
-        x_title=f"{score} (what an attacker still sees) →", y_title=f"{UTILITY}, accuracy on the test set",
+        x_title=f"{privacy.name} (what an attacker still sees) →", y_title=f"{UTILITY}, accuracy on the test set",
         x=focused_axis([p.value for _, p, _ in full], privacy.oracle, privacy.floor, *X_PIXELS),
         y=focused_axis([u.value for _, _, u in full], utility.oracle, utility.floor, *Y_PIXELS),
         bands=(("x", privacy.oracle - privacy.floor, privacy.oracle + privacy.floor),

@@ -14,11 +14,10 @@ from harness.rows import Row, RowScore
 from harness.statistics import cell_gaps, holm
 from harness.statistics.hierarchy import fit_mean
 from harness.statistics.interval import LEVEL
-from leaderboard.grids import Array, cell_mean, oracle_grid, value_grid
+from leaderboard.grids import Array, cell_mean, full_name, oracle_grid, value_grid
 from leaderboard.names import NOTHING, kind_of
 
 AVERAGE_GAP = "Avg Gap"
-UTILITY = "TA"
 PRIVACY = ("FT AUC", "U-LiRA accuracy", "MIS")
 
 # All pairs are compared: beyond this Holm's correction leaves nothing significant and the pairs take minutes.
@@ -31,7 +30,7 @@ class Measure:
     """A number by which rows are ordered, lower is better.
 
     Attributes:
-        column: name of the score.
+        column: full name of the score.
         as_gap: whether its gap to the oracle counts rather than its value.
     """
 
@@ -41,7 +40,8 @@ class Measure:
     @property
     def title(self) -> str:
         """What a heading says."""
-        return f"gap of {self.column} to the oracle" if self.as_gap else self.column
+        name = self.column.rpartition("/")[2]
+        return f"gap of {name} to the oracle" if self.as_gap else name
 
     def read(self, row: Row) -> tuple[float, float | None, float | None] | None:
         """Return (value, low, high) of a row, or None if it lacks the score."""
@@ -58,17 +58,18 @@ class Measure:
 def main_measure(rows: Sequence[Row]) -> Measure | None:
     """Return what ``rows`` are ranked by: the Average Gap, or else the gap of the first score with an oracle."""
     for row in rows:
-        if row.score(AVERAGE_GAP):
-            return Measure(AVERAGE_GAP, as_gap=False)
+        score = row.score(AVERAGE_GAP)
+        if score is not None:
+            return Measure(full_name(score), as_gap=False)
     first = next((score for row in rows for score in row.scores if score.target == "oracle"), None)
-    return Measure(first.name, as_gap=True) if first else None
+    return Measure(full_name(first), as_gap=True) if first else None
 
 
 def privacy_score(rows: Sequence[Row]) -> str | None:
-    """Return the name of the membership score that stands for privacy in plots."""
-    names = dict.fromkeys(score.name for row in rows for score in row.scores)
-    aucs = [score.name for row in rows for score in row.scores if score.unit == "auc"]
-    return next((name for name in (*PRIVACY, *aucs) if name in names), None)
+    """Return the full name of the membership score that stands for privacy in plots."""
+    scores = [score for row in rows for score in row.scores]
+    wanted = [score for name in PRIVACY for score in scores if score.name == name]
+    return next((full_name(score) for score in (*wanted, *scores) if score in wanted or score.unit == "auc"), None)
 
 
 @frozen(kw_only=True)

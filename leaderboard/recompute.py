@@ -1,29 +1,41 @@
-"""Every score again, from the enclosed logits: no model is run, and no code of the submitter."""
+"""Every score again, from what a submission encloses: no model is trained, and no code of the submitter is run.
+
+The audits are planned as a run plans them, from the record and the keys of the artefacts, and executed by this
+installation in the unpacked bundle. A score that cannot be recomputed is named with the reason.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-import numpy as np
+import attrs
+from attrs import frozen
 
-from harness.audits import AuditCase, Auditor, AuditReport, References, Signals
-from harness.context import Memory
-from harness.data import Dataset
+from harness.audit_planner import Audited, AuditPlanner
+from harness.audits import Auditor
+from harness.context import Context
 from harness.describe import describe
-from harness.digests import derive_seed, digest_json
 from harness.errors import HarnessError
-from harness.plan import ORACLE
+from harness.plan import ORACLE, Stage
 from harness.plugins import DISTRIBUTION, Registry
 from harness.record import CellRecord
 from harness.settings import as_json, configure
-from harness.store import Manifest
-from harness.tasks import ForgetRequest
+from harness.stage_list import StageList
+from harness.stages import execute
 from leaderboard.differences import differences
 from leaderboard.evidence import Evidence
 
 # Another processor or another version of NumPy moves the last digits of a score.
 TOLERANCE = 1e-6
-Reports = dict[str, AuditReport]
+
+
+@frozen
+class Recomputed:
+    """One audit that was made again: what it found, or why it failed."""
+
+    scores: list[dict[str, Any]]
+    error: str = ""
 
 
 class Recomputation:
@@ -31,39 +43,38 @@ class Recomputation:
 
     Attributes:
         unchecked: why an auditor's scores cannot be recomputed, by its title.
-        failures: the last failure of an auditor, by its title.
-        compared: number of scores that were recomputed.
+        compared: number of scores that were.
     """
 
-    def __init__(self, evidence: Evidence, data: Dataset, registry: Registry) -> None:
-        self.evidence, self.data = evidence, data
+    def __init__(self, evidence: Evidence, context: Context) -> None:
+        self.evidence, self.context = evidence, context
         self.unchecked: dict[str, str] = {}
-        self.failures: dict[str, str] = {}
         self.compared = 0
-        self._memory = Memory(64)
-        self.auditors = self._auditors(registry)
-        self.references = self._references()
+        self.auditors = self._usable(context.registry)
 
     def problems(self) -> Iterator[str]:
         """Yield every score that does not come out as the record says."""
-        for r in range(len(self.evidence.record.requests)):
-            cells = [cell for cell in self.evidence.record.cells if cell.request == r and cell.status == "ok"]
-            oracles = [cell for cell in cells if cell.method == ORACLE]
-            others = [cell for cell in cells if cell.method != ORACLE]
-            reports = self._oracle_reports(oracles)
-            originals: dict[str, Reports] = {}
-            for cell, found in zip(oracles, reports, strict=True):
-                yield from self._compare(cell, found)
-            for cell in others:
-                yield from self._compare(cell, self._method_reports(cell, oracles, reports, originals))
+        stages = StageList(self.evidence.data_spec, self.evidence.suite.seed)
+        planned = self._plan(stages)
+        done = {stage.key: self._execute(stage) for stage in stages}
+        for cell, audits in planned:
+            for title in self.auditors:
+                found = done[audits[title]] if title in audits else None
+                yield from (f"{cell_words(cell)}: {line}" for line in self._compare(cell, title, found))
 
-    def _auditors(self, registry: Registry) -> dict[str, Auditor]:
+    def sources_differ(self) -> list[str]:
+        """Return the titles of the auditors whose source here is not that of the record."""
+        recorded = self.evidence.record.auditors
+        return [title for title, auditor in self.auditors.items()
+                if describe(auditor)["source"] != recorded[title].get("source")]
+
+    def _usable(self, registry: Registry) -> dict[str, Auditor]:
         usable: dict[str, Auditor] = {}
         for title, described in self.evidence.record.auditors.items():
             try:
                 entry = registry.auditors.find(str(described.get("name")))
                 auditor = configure(entry.value, described.get("settings", {}), f"auditor '{title}'")
-                reason = self._obstacle(title, auditor, entry.owner.distribution, usable)
+                reason = self._obstacle(auditor, entry.owner.distribution, usable)
             except HarnessError as error:
                 reason = str(error)
             if reason:
@@ -72,117 +83,68 @@ class Recomputation:
                 usable[title] = auditor
         return usable
 
-    def _obstacle(self, title: str, auditor: Auditor, distribution: str, usable: Mapping[str, Auditor]) -> str:
+    def _obstacle(self, auditor: Auditor, distribution: str, usable: Mapping[str, Auditor]) -> str:
         needs = auditor.needs
         if distribution != DISTRIBUTION:
             return f"it comes from {distribution}; only built-in auditors are run on a submission"
-        if needs.models or needs.shadows:
-            return "it needs the models themselves, not only their logits"
+        if needs.models and not self.evidence.encloses("weights"):
+            return "it needs the models themselves, and the bundle holds no weights"
         if needs.references and len(self.evidence.references) != len(self.evidence.record.references):
             return "the references are not enclosed"
         absent = [name for name in needs.reports if name not in usable]
         return f"it needs the reports of {', '.join(absent)}" if absent else ""
 
-    def sources_differ(self) -> list[str]:
-        """Return the titles of the auditors whose source here is not that of the record."""
-        recorded = self.evidence.record.auditors
-        return [title for title, auditor in self.auditors.items()
-                if describe(auditor)["source"] != recorded[title].get("source")]
-
-    def _references(self) -> References | None:
-        blocks = self.evidence.references
-        if not blocks or not any(auditor.needs.references for auditor in self.auditors.values()):
-            return None
-        arrays = [self.evidence.store.arrays(block.key, "signals") for block in blocks]
-        return References(logits=np.concatenate([a["logits"] for a in arrays]),
-                          membership=np.concatenate([a["membership"] for a in arrays]),
-                          digest=digest_json([block.key for block in blocks]))
-
-    def _oracle_reports(self, oracles: list[CellRecord]) -> list[Reports]:
-        """Return the reports on each oracle, held against the others; auditor by auditor, as some read earlier ones."""
-        found: list[Reports] = [{} for _ in oracles]
-        for title in self.auditors:
-            for k, oracle in enumerate(oracles):
-                beside = [j for j in range(len(oracles)) if j != k]
-                self._add(found[k], title, oracle, None, [oracles[j] for j in beside], [found[j] for j in beside], {})
+    def _plan(self, stages: StageList) -> list[tuple[CellRecord, Mapping[str, str]]]:
+        """Add the stages of all audits and return their keys, by the auditor's title, beside each audited model."""
+        evidence = self.evidence
+        cells = [cell for cell in evidence.record.cells if cell.status == "ok"]
+        audits = AuditPlanner(stages=stages, auditors=self.auditors, model=evidence.model_spec,
+                              references=tuple(block.key for block in evidence.references))
+        requests = range(len(evidence.record.requests))
+        oracles = [[cell for cell in cells if cell.method == ORACLE and cell.request == r] for r in requests]
+        planned = audits.audit_oracles([[self._oracle(cell, beside) for cell in beside] for beside in oracles])
+        by_place = {(one.request, one.model): one.audits for one in planned}
+        found: list[tuple[CellRecord, Mapping[str, str]]] = [
+            (cell, by_place[cell.request, cell.key]) for beside in oracles for cell in beside]
+        for cell in cells:
+            if cell.method != ORACLE:
+                beside = oracles[cell.request]
+                base = Audited(label=cell_words(cell), model=evidence.link(cell, "original"),
+                               request=evidence.link(cell, "request"), oracles=tuple(one.key for one in beside))
+                own = attrs.evolve(
+                    base, model=cell.key, original=base.model, original_audits=audits.audit_original(base),
+                    oracle_audits=tuple(by_place[one.request, one.key] for one in beside),
+                    shadows=evidence.shadows(cell), first=cell.original == 0 and cell.run == 0)
+                found.append((cell, audits.audit(own)))
         return found
 
-    def _is_read(self, title: str) -> bool:
-        return any(title in auditor.needs.reports for auditor in self.auditors.values())
+    def _oracle(self, cell: CellRecord, beside: list[CellRecord]) -> Audited:
+        return Audited(label=cell_words(cell), model=cell.key, request=self.evidence.link(cell, "request"),
+                       oracles=tuple(one.key for one in beside if one is not cell),
+                       shadows=self.evidence.shadows(cell))
 
-    def _method_reports(self, cell: CellRecord, oracles: list[CellRecord], reports: list[Reports],
-                        originals: dict[str, Reports]) -> Reports:
-        original = self.evidence.linked(cell, "original")
-        before: Reports = {}
-        if original is not None and any(auditor.needs.original_reports for auditor in self.auditors.values()):
-            before = originals.setdefault(original.key, {})
-            if not before:
-                for title in self.auditors:
-                    if self._is_read(title):
-                        self._add(before, title, cell, None, oracles, reports, {}, audited=original)
-        found: Reports = {}
-        for title in self.auditors:
-            self._add(found, title, cell, original, oracles, reports, before)
-        return found
-
-    def _add(self, found: Reports, title: str, cell: CellRecord, original: Manifest | None, beside: list[CellRecord],
-             oracle_reports: list[Reports], before: Reports, *, audited: Manifest | None = None) -> None:
-        """Make one report; where the audit fails, none is added, and the record has to say so too."""
-        auditor, needs = self.auditors[title], self.auditors[title].needs
-        read = {name: found[name] for name in needs.reports if name in found}
-        compared = [{name: one[name] for name in needs.reports if name in one} for one in oracle_reports]
+    def _execute(self, stage: Stage) -> Recomputed:
         try:
-            found[title] = auditor.audit(AuditCase(
-                data=self.data, request=self._request(cell), unlearned=self._signals(audited or self._model(cell)),
-                original=self._signals(original) if original else None,
-                oracles=tuple(self._signals(self._model(one)) for one in beside) if needs.oracles else (),
-                references=self.references if needs.references else None, reports=read,
-                oracle_reports=compared if needs.reports else [],
-                original_reports=before if needs.original_reports else {},
-                seed=derive_seed(self.evidence.suite.seed, "audit", title)))
-        # The border to somebody else's numbers: whatever an audit makes of them is compared with the record.
+            return Recomputed(list(execute(stage, self.context).report["scores"]))
+        # The border to somebody else's numbers: what an audit makes of them is compared with the record.
         except Exception as error:
-            self.failures[title] = f"{type(error).__name__}: {error}"
+            return Recomputed([], f"{type(error).__name__}: {error}")
 
-    def _model(self, cell: CellRecord) -> Manifest:
-        manifest = self.evidence.model(cell)
-        if manifest is None:
-            raise ValueError(f"the model of {cell.method} is not enclosed")
-        return manifest
+    def _compare(self, cell: CellRecord, title: str, found: Recomputed | None) -> Iterator[str]:
+        given = {score.name: as_json(score) for score in cell.scores.get(title, ())}
+        if found is None:
+            if given or title in cell.audit_errors:
+                yield f"{title} judges the method and is made once; the record has it here too"
+        elif found.error:
+            if title not in cell.audit_errors:
+                yield f"{title} cannot be recomputed: {found.error}"
+        else:
+            self.compared += len(found.scores)
+            yield from differences(given, {score["name"]: score for score in found.scores}, TOLERANCE)
 
-    def _signals(self, manifest: Manifest) -> Signals:
-        found: Signals = self._memory.get(manifest.key, lambda: self._read_signals(manifest))
-        return found
 
-    def _read_signals(self, manifest: Manifest) -> Signals:
-        arrays = self.evidence.store.arrays(manifest.key, "signals")
-        train, test = arrays["train"], arrays["test"]
-        for array, count in ((train, len(self.data.train)), (test, len(self.data.test))):
-            wrong = array.shape != (count, self.data.num_classes) or array.dtype != np.float32
-            if wrong or not np.isfinite(array).all():
-                raise ValueError(f"logits of {manifest.label[:80]} are {array.dtype} of shape {array.shape}; "
-                                 f"expected finite float32 of shape {(count, self.data.num_classes)}")
-        return Signals(train=train, test=test, digest=manifest.key)
-
-    def _request(self, cell: CellRecord) -> ForgetRequest:
-        manifest = self.evidence.linked(cell, "request")
-        if manifest is None:
-            raise ValueError(f"forget set {cell.request} is not enclosed")
-        report = manifest.report
-        return ForgetRequest(name=report["name"], scope=report["scope"], classes=tuple(report["classes"]),
-                             generator=report["generator"], seed=report["seed"],
-                             forget=self.evidence.store.arrays(manifest.key, "forget")["forget"])
-
-    def _compare(self, cell: CellRecord, found: Reports) -> Iterator[str]:
-        what = f"{cell.method} {cell.access or ''} original {cell.original} request {cell.request} run {cell.run}"
-        for title in self.auditors:
-            given = [as_json(score) for score in cell.scores.get(title, ())]
-            if title not in found:
-                if title not in cell.audit_errors:
-                    yield f"{what}: {title} cannot be recomputed: {self.failures.get(title, 'no report')}"
-                continue
-            right = [as_json(score) for score in found[title].scores]
-            self.compared += len(right)
-            named = {score["name"]: score for score in right}
-            yield from (f"{what}: {line}" for line in
-                        differences({score["name"]: score for score in given}, named, TOLERANCE))
+def cell_words(cell: CellRecord) -> str:
+    """Return an audited model in words."""
+    if cell.method == ORACLE:
+        return f"oracle {cell.run} of forget set {cell.request}"
+    return f"{cell.method} {cell.access} original {cell.original} forget set {cell.request} run {cell.run}"

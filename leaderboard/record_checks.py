@@ -9,7 +9,7 @@ from harness.errors import HarnessError
 from harness.plan import ORACLE
 from harness.plugins import Registry
 from harness.record import SCHEMA, CellRecord, RunRecord
-from harness.settings import structure
+from harness.settings import configure, structure
 from harness.suite import Suite
 
 Place = tuple[str, str | None, int | None, int, int]
@@ -28,7 +28,8 @@ def record_problems(record: RunRecord, registry: Registry) -> list[str]:
         suite = structure(record.suite, Suite, "suite")
     except HarnessError as error:
         return [f"record.json: {error}"]
-    return [*_suite_problems(record, suite, registry), *_part_problems(record, suite), *_cell_problems(record, suite)]
+    return [*_suite_problems(record, suite, registry), *_part_problems(record, suite),
+            *_cell_problems(record, suite, registry)]
 
 
 def _suite_problems(record: RunRecord, suite: Suite, registry: Registry) -> Iterator[str]:
@@ -58,7 +59,7 @@ def _part_problems(record: RunRecord, suite: Suite) -> Iterator[str]:
                 if method.title not in titles)
 
 
-def _cell_problems(record: RunRecord, suite: Suite) -> Iterator[str]:
+def _cell_problems(record: RunRecord, suite: Suite, registry: Registry) -> Iterator[str]:
     # Counted before it is spelt out: a hostile suite may call for any number.
     wanted = suite.requests.count * (suite.oracles + len(record.methods) * suite.originals * suite.runs)
     if wanted > 2 * len(record.cells) + 1000:
@@ -76,9 +77,37 @@ def _cell_problems(record: RunRecord, suite: Suite) -> Iterator[str]:
     yield from (f"{_words(place)} is there {count} times" for place, count in given.items() if count > 1)
     yield from (f"{_words(place)} is missing" for place in sorted(expected - given.keys(), key=str))
     yield from (f"{_words(place)} is not of this run" for place in sorted(given.keys() - expected, key=str))
+    yield from _audit_problems(record, _made_once(record, registry))
+
+
+def _audit_problems(record: RunRecord, made_once: set[str]) -> Iterator[str]:
     for cell in record.cells:
-        if cell.status == "ok" and set(cell.scores) | set(cell.audit_errors) != set(record.auditors):
-            yield f"{_words(_place(cell))} lacks audits: it has {', '.join(sorted(cell.scores)) or 'none'}"
+        first = cell.method == ORACLE or (cell.original == 0 and cell.run == 0)
+        expected = set(record.auditors) - (set() if first else made_once)
+        audits = set(cell.scores) | set(cell.audit_errors)
+        if cell.status == "ok" and audits != expected:
+            yield (f"{_words(_place(cell))} has the audits {', '.join(sorted(audits)) or 'none'}; "
+                   f"expected {', '.join(sorted(expected))}")
+
+
+def _made_once(record: RunRecord, registry: Registry) -> set[str]:
+    """Return the auditors that judge a method and not one model, or read the reports of one that does.
+
+    Of an auditor that is not installed here, the record is believed if it leaves it out everywhere else.
+    """
+    later = [cell for cell in record.cells if cell.method != ORACLE and (cell.original or cell.run)]
+    found: set[str] = set()
+    for title, described in record.auditors.items():
+        try:
+            kind = registry.auditors.find(str(described.get("name"))).value
+            needs = configure(kind, described.get("settings", {}), title).needs
+        except HarnessError:
+            if not any(title in cell.scores or title in cell.audit_errors for cell in later):
+                found.add(title)
+            continue
+        if needs.method_level or found & set(needs.reports):
+            found.add(title)
+    return found
 
 
 def _place(cell: CellRecord) -> Place:

@@ -201,7 +201,6 @@ def _row_page(site: Site, row: Row) -> str:
         "row.html", row=row, page=page, history=site.board.history(row), flags=site.flags.get(row.id, ()),
         commands=site.catalog.commands(row), summary=site.catalog.summary(row.method.name),
         measure=main_measure([row]), method_page=f"methods/{slug(site.names[row.method.name])}.html",
-        strips={score.name: Markup(strip(score, make_scale([score]), near=is_near(row, score)))
-                for score in row.scores},
+        strips=[Markup(strip(score, make_scale([score]), near=is_near(row, score))) for score in row.scores],
         swarms=[Markup(swarm(f"swarm-{index}", score)) for index, score in enumerate(row.scores)],
         content=json.dumps(as_json(row), indent=1, ensure_ascii=False))

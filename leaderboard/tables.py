@@ -9,9 +9,11 @@ from attrs import frozen
 from markupsafe import Markup
 
 from harness.rows import Row, RowScore
+from harness.utility_gate import is_gated
 from leaderboard.flags import Flag
 from leaderboard.formats import duration, interval, number, seconds_of
 from leaderboard.glossary import meaning
+from leaderboard.grids import full_name
 from leaderboard.names import kind_of
 from leaderboard.ranking import Measure, Standing, main_measure, standings
 from leaderboard.strips import Scale, make_scale, strip
@@ -23,8 +25,9 @@ Link = Callable[[Row], str]
 
 @frozen(kw_only=True)
 class Column:
-    """One score: its heading and what its strips span."""
+    """One score: its heading and what its strips span; ``column`` is its full name."""
 
+    column: str
     auditor: str
     name: str
     unit: str
@@ -35,7 +38,12 @@ class Column:
 
 @frozen(kw_only=True)
 class Cell:
-    """One score of one row, as text and as keys to sort by."""
+    """One score of one row, as text and as keys to sort by.
+
+    Attributes:
+        kind: ``near`` within the noise floor, ``gated`` where the model has lost so much utility that the score says
+            nothing, otherwise empty.
+    """
 
     value: str
     interval: str
@@ -43,7 +51,7 @@ class Cell:
     gap_interval: str
     sort_value: float
     sort_gap: float
-    near: bool
+    kind: str
     strip: Markup
 
 
@@ -122,10 +130,10 @@ def make_columns(rows: Sequence[Row], measure: Measure | None) -> tuple[Column, 
         for score in row.scores:
             found.setdefault(score.auditor, {}).setdefault(score.name, []).append(score)
     columns = [
-        Column(auditor=auditor, name=name, unit=scores[0].unit, meaning=meaning(scores[0]),
+        Column(column=full_name(scores[0]), auditor=auditor, name=name, unit=scores[0].unit, meaning=meaning(scores[0]),
                floor=number(scores[0].floor, scores[0].unit), scale=make_scale(scores))
         for auditor, names in found.items() for name, scores in names.items()]
-    return tuple(sorted(columns, key=lambda column: measure is None or column.name != measure.column))
+    return tuple(sorted(columns, key=lambda column: measure is None or column.column != measure.column))
 
 
 def is_near(row: Row, score: RowScore) -> bool:
@@ -145,12 +153,13 @@ def _order(row: Row, measure: Measure | None) -> tuple[bool, float, str]:
 
 
 def _cell(row: Row, column: Column, strips: bool) -> Cell | None:
-    score = row.score(column.name)
+    score = row.score(column.column)
     if score is None:
         return None
     unit, near = score.unit, is_near(row, score)
     return Cell(value=number(score.value, unit), interval=interval(score.low, score.high, unit),
                 gap=number(score.gap, unit), gap_interval=interval(score.gap_low, score.gap_high, unit),
-                sort_value=score.value, sort_gap=score.gap, near=near,
+                sort_value=score.value, sort_gap=score.gap,
+                kind="gated" if is_gated(row, score) else "near" if near else "",
                 # Markup that `svg` has built from numbers alone.
                 strip=Markup(strip(score, column.scale, near=near) if strips else ""))

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from harness.context import Place, load_dataset
+from harness.context import Context, Place, load_dataset
 from harness.data import Dataset
 from harness.errors import HarnessError, RowError
 from harness.plugins import Registry
@@ -25,6 +25,7 @@ from leaderboard.copies import copy_flags
 from leaderboard.differences import differences
 from leaderboard.evidence import Evidence, artefact_problems, data_problems
 from leaderboard.flags import Flag
+from leaderboard.grids import full_name
 from leaderboard.recompute import Recomputation
 from leaderboard.record_checks import record_problems
 from leaderboard.signing import BadSignature, check_signature
@@ -167,22 +168,22 @@ def _against_record(rows: Sequence[Row], record: RunRecord) -> list[str]:
 def _comparable(row: Row) -> dict[str, Any]:
     """Return what the record decides of a row, scores by name."""
     content = {name: value for name, value in as_json(row).items() if name not in FREE}
-    return {**content, "scores": {score["name"]: score for score in content["scores"]},
-            "order of scores": [score["name"] for score in content["scores"]]}
+    return {**content, "scores": dict(zip(map(full_name, row.scores), content["scores"], strict=True)),
+            "order of scores": [full_name(score) for score in row.scores]}
 
 
 def _recompute(evidence: Evidence, rows: Sequence[Row], registry: Registry, data_root: Path | None,
                problems: list[str], notes: list[str]) -> frozenset[str]:
     """Add to problems and notes what the logits say, and return the ids of the rows that they confirm entirely."""
-    data = _dataset(evidence, registry, data_root, notes)
+    context = Context(Place(store=evidence.store.root, data_root=data_root), registry)
+    data = _dataset(evidence, context, notes)
     if data is None:
         return frozenset()
     problems += data_problems(evidence, data)
-    audited = [cell for cell in evidence.record.cells if cell.status == "ok"]
-    if problems or not all(evidence.holds_signals(evidence.model(cell)) for cell in audited):
+    if problems or not evidence.encloses("signals"):
         notes.append("scores were not recomputed" + ("" if problems else ": the bundle holds no logits"))
         return frozenset()
-    recomputation = Recomputation(evidence, data, registry)
+    recomputation = Recomputation(evidence, context)
     problems += recomputation.problems()
     notes.append(f"{recomputation.compared} scores recomputed from the logits")
     notes += [f"not recomputed: {title}: {reason}" for title, reason in recomputation.unchecked.items()]
@@ -193,14 +194,14 @@ def _recompute(evidence: Evidence, rows: Sequence[Row], registry: Registry, data
     return frozenset(row.id for row in rows if row.scores and not unchecked & {s.auditor for s in row.scores})
 
 
-def _dataset(evidence: Evidence, registry: Registry, data_root: Path | None, notes: list[str]) -> Dataset | None:
+def _dataset(evidence: Evidence, context: Context, notes: list[str]) -> Dataset | None:
     spec = evidence.suite.data
-    if spec.name not in registry.datasets.entries:
+    if spec.name not in context.registry.datasets.entries:
         # Also a name with a path: a bundle has no say in which files are read here.
         notes.append(f"scores were not recomputed: '{spec.name}' is no data set of this installation")
         return None
     try:
-        return load_dataset(registry, spec, Place(store=evidence.store.root, data_root=data_root))
+        return load_dataset(context.registry, spec, context.place)
     except HarnessError as error:
         notes.append(f"scores were not recomputed: {error}")
         return None

@@ -42,7 +42,7 @@ def test_half_an_interval_is_found(rows):
 def test_ragged_values_are_found(rows):
     bad = altered(named(rows, "far"), "UA", values=(((1.0,), (1.0, 2.0)),))
 
-    assert number_problems(bad) == ["score 'UA': values are ragged; expected the same number everywhere"]
+    assert number_problems(bad) == ["score 'accuracy/UA': values are ragged; expected the same number everywhere"]
 
 
 def test_values_of_another_number_of_forget_sets_are_found(rows):
@@ -55,7 +55,7 @@ def test_a_result_without_scores_and_a_score_given_twice_are_found(rows):
     row = named(rows, "far")
 
     assert number_problems(attrs.evolve(row, scores=())) == ["status is ok, but there is no score"]
-    assert "two scores are called 'UA'" in number_problems(attrs.evolve(row, scores=(*row.scores, row.scores[0])))
+    assert "two scores are called 'accuracy/UA'" in number_problems(attrs.evolve(row, scores=(*row.scores, row.scores[0])))
 
 
 def test_the_plain_parts_of_honest_rows_are_whole(rows):

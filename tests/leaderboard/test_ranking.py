@@ -16,7 +16,7 @@ from tests.leaderboard.conftest import make_record, named
 
 
 def test_rows_are_ranked_by_the_average_gap(rows):
-    assert main_measure(rows) == Measure("Avg Gap", as_gap=False)
+    assert main_measure(rows) == Measure("average-gap/Avg Gap", as_gap=False)
 
 
 def test_without_an_average_gap_the_gap_of_the_first_score_counts(rows):
@@ -24,7 +24,7 @@ def test_without_an_average_gap_the_gap_of_the_first_score_counts(rows):
 
     measure = main_measure(bare)
 
-    assert measure == Measure("UA", as_gap=True)
+    assert measure == Measure("accuracy/UA", as_gap=True)
     assert measure.read(named(bare, "far"))[0] == named(bare, "far").score("UA").gap
 
 
@@ -79,7 +79,7 @@ def test_a_method_as_far_from_the_oracle_as_the_original_is_no_better_than_nothi
     assert set(found) == {named(rows, "idle").id, named(rows, "worse").id}
 
 
-@pytest.mark.parametrize(("dropped", "expected"), [((), "FT AUC"), (("FT AUC",), None)])
+@pytest.mark.parametrize(("dropped", "expected"), [((), "rmia/FT AUC"), (("FT AUC",), None)])
 def test_privacy_is_shown_by_a_membership_score(rows, dropped, expected):
     kept = [attrs.evolve(row, scores=tuple(s for s in row.scores if s.name not in dropped)) for row in rows]
 

@@ -333,7 +333,7 @@ def inflate(content):
     (lambda c: c["cells"].append(c["cells"][0]), "is there 2 times"),
     (first_cell("ft", run=10**9), "is not of this run"),
     (first_cell("ft", original=-1), "is not of this run"),
-    (first_cell("ft", scores={}), "lacks audits"),
+    (first_cell("ft", scores={}), "has the audits none"),
     (first_cell("ft", key="0" * 64), "its artefact is not enclosed"),
     (first_cell("ft", model="0" * 64), "the record names 000000000000"),
     (lambda c: c["auditors"].pop("rmia"), "the record has the auditors"),
@@ -472,6 +472,20 @@ def test_a_strangers_method_is_verified_without_its_code_and_flagged_for_returni
     found = {row.method.title: [flag.code for flag in verdict.flags.get(row.id, ())] for row in verdict.rows}
     assert found["idle"] == ["returns-original"]
     assert found["original"] == found["oracle"] == []
+
+
+def test_shadows_are_enclosed_and_their_audits_made_again(tiny_run, registry, tmp_path):
+    folder = execute({**TINY, "name": "shadow-v1", "access": ["retain+forget"], "shadows": {"count": 2, "block": 2},
+                      "auditors": [{"name": "accuracy"}, {"name": "u-lira"}],
+                      "unlearners": [{"name": "ft", "settings": {"epochs": 1, "lr": 0.01}}]},
+                     tiny_run.parents[1], registry)
+    write_bundle(folder, tmp_path / "shadows.zip")
+
+    verdict = verify_bundle(tmp_path / "shadows.zip", registry)
+
+    assert verdict.problems == ()
+    assert verdict.recomputed == {row.id for row in verdict.rows}
+    assert any(score.auditor == "u-lira" for row in verdict.rows for score in row.scores)
 
 
 def test_an_unwritable_place_is_told(tiny_run, tmp_path):
