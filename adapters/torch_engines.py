@@ -1,4 +1,4 @@
-"""Which way networks are trained: stacked, or one after another."""
+"""Which way networks are trained: stacked, with closed-form gradients, or by autograd."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from adapters.torch_convolutional import convolutions, train_convolutional
 from adapters.torch_data import TensorSet
 from adapters.torch_stacked import linear_layers, train_stacked
 from adapters.torch_training import train
@@ -19,15 +20,21 @@ from harness.models import FitOptions
 _STACK_ON_CPU = 400_000
 _STACK_ON_CUDA = 100_000_000
 
+Way = Literal["stacked", "convolutional", "loop"]
 
-def how_to_train(modules: Sequence[nn.Module], options: FitOptions,
-                 mask: Mapping[str, Tensor] | None = None) -> Literal["stacked", "loop"]:
+
+def how_to_train(modules: Sequence[nn.Module], options: FitOptions, mask: Mapping[str, Tensor] | None = None) -> Way:
     """Return the way that is fastest for ``modules`` among those that can do what ``options`` ask.
 
     Plain ReLU networks of one shape are stacked, even a single one. Everything else is trained one after another:
-    on a CPU, stacked convolutions (grouped or vmapped) are slower than channels-last ones in turn.
+    on a CPU, stacked convolutions (grouped or vmapped) are slower than channels-last ones in turn. Of these, plain
+    convolutional networks on a CPU do without autograd.
     """
-    if mask or options.trainable or options.augmentation or options.aids or options.lipschitz is not None:
+    if mask or options.trainable or options.aids or options.lipschitz is not None:
+        return "loop"
+    if all(convolutions(module) and _is_on_cpu(module) for module in modules):
+        return "convolutional"
+    if options.augmentation:
         return "loop"
     shapes = {tuple((layer.weight.shape, layer.bias is None) for layer in linear_layers(module)) for module in modules}
     return "stacked" if len(shapes) == 1 and shapes != {()} else "loop"
@@ -44,13 +51,21 @@ def train_all(modules: Sequence[nn.Module], data: TensorSet, rows: Sequence[Tens
         raise BadSetting("nesterov needs a momentum above 0, got momentum 0")
     if options.epochs == 0:
         return
-    if how_to_train(modules, options, mask) == "loop":
+    way = how_to_train(modules, options, mask)
+    if way == "convolutional":
+        train_convolutional(modules, data, rows, options, seeds)
+        return
+    if way == "loop":
         for module, own, seed in zip(modules, rows, seeds, strict=True):
             train(module, data, own, options, seed, mask)
         return
     for stack in _stacks(modules, rows):
         train_stacked([modules[index] for index in stack], data, torch.stack([rows[index] for index in stack]),
                       options, [seeds[index] for index in stack])
+
+
+def _is_on_cpu(module: nn.Module) -> bool:
+    return all(parameter.device.type == "cpu" for parameter in module.parameters())
 
 
 def _stacks(modules: Sequence[nn.Module], rows: Sequence[Tensor]) -> list[list[int]]:

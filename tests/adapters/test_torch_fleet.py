@@ -114,10 +114,11 @@ def _how(name: str, settings: dict[str, Any] | None = None, **options: Any) -> s
     return how_to_train([model.native for model in models], FitOptions(epochs=1, **options))
 
 
-def test_plain_networks_are_stacked_and_the_rest_is_looped() -> None:
+def test_plain_networks_are_stacked_or_need_no_autograd_and_the_rest_is_looped() -> None:
     assert _how("mlp") == _how("mlp", {"hidden": []}) == "stacked"
-    assert _how("small-cnn") == _how("mlp", augmentation=("flip",)) == _how("mlp", trainable=("output",)) == "loop"
-    assert _how("mlp", lipschitz=1.0) == "loop"
+    assert _how("small-cnn") == _how("small-cnn", augmentation=("flip",)) == "convolutional"
+    assert _how("resnet18") == _how("mlp", augmentation=("flip",)) == _how("small-cnn", trainable=("output",)) == "loop"
+    assert _how("mlp", lipschitz=1.0) == _how("small-cnn", lipschitz=1.0) == "loop"
 
 
 def test_networks_of_different_shapes_are_looped() -> None:

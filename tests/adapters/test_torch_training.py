@@ -172,8 +172,11 @@ def test_a_mask_that_allows_everything_changes_nothing() -> None:
     mask = {name: np.ones_like(value, bool) for name, value in model.parameters().items()}
 
     with_mask = model.fit(random_set(), options, seed=0, mask=mask).parameters()
+    without = model.fit(random_set(), options, seed=0).parameters()
 
-    assert _changed(with_mask, model.fit(random_set(), options, seed=0).parameters()) == set()
+    for name, value in with_mask.items():
+        # A mask needs autograd; without one the same sums are made in another order.
+        assert value == pytest.approx(without[name], abs=1e-6)
 
 
 def test_masks_of_another_network_are_refused() -> None:
