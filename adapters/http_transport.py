@@ -20,6 +20,7 @@ from harness.errors import BadSetting, HarnessError
 
 TOKEN_VARIABLE = "UNLEARN_HTTP_TOKEN"
 ATTEMPTS = 4
+HANGS = 2
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
 LARGEST_ANSWER = 64 * 2**20
@@ -78,7 +79,7 @@ class Transport:
         Raises:
             ServerError: if there is none after the last attempt.
         """
-        reason = ""
+        reason, hangs = "", 0
         for attempt in range(ATTEMPTS):
             wait = FIRST_WAIT * 2**attempt
             try:
@@ -89,14 +90,17 @@ class Transport:
                 if isinstance(error, ssl.SSLCertVerificationError):
                     raise ServerError(f"{self._name}: its certificate is not valid: {error.verify_message}") from error
                 reason = self._why(error)
+                hangs += isinstance(error, TimeoutError)
             else:
                 if answer.status not in _PASSING:
                     return answer
                 reason = f"answers {answer.status} {answer.reason}{told(answer)}"
                 wait = max(wait, _retry_after(answer))
-            if attempt + 1 < ATTEMPTS:
-                self._sleep(min(wait, LONGEST_WAIT))
-        raise ServerError(f"{self._name} {reason} ({ATTEMPTS} attempts)")
+            # Whoever waits for an answer that takes too long should not wait four times.
+            if attempt + 1 == ATTEMPTS or hangs == HANGS:
+                break
+            self._sleep(min(wait, LONGEST_WAIT))
+        raise ServerError(f"{self._name} {reason} ({attempt + 1} attempts)")
 
     @property
     def _name(self) -> str:
