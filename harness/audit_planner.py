@@ -151,6 +151,11 @@ def why_not(auditor: Auditor, suite: Suite, capabilities: frozenset[str], adapte
         return f"needs {wanted} references; the suite has {suite.references.count}"
     if needs.shadows > suite.shadows.count:
         return f"needs {needs.shadows} shadows a side; the suite has {suite.shadows.count}"
+    poison = suite.data.poison.kind if suite.data.poison else ""
+    if needs.poison and needs.poison != poison:
+        return f"needs a training set poisoned with '{needs.poison}'; the suite's is {poison or 'clean'}"
+    if needs.poison and suite.requests.generator != "poisoned":
+        return f"judges the forgetting of poisoned examples; the suite's requests are '{suite.requests.generator}'"
     absent = [name for name in needs.reports if name not in chosen]
     if absent:
         return f"needs the reports of {', '.join(absent)}, which must stand before it in the suite"

@@ -75,6 +75,7 @@ class Needs:
         models: whether the model itself is needed, not only its signals.
         shadows: least number of shadows a side: trained and unlearned with the method under test, and retrained. All
             that the suite has are given.
+        poison: kind of poison that the training set must hold: ``gaussian``, ``swap``, or nothing.
         method_level: whether the report is on the method and not on one model of it, so that it is made once per
             forget set.
         reports: titles of auditors whose reports on this model and on the oracles are needed first.
@@ -85,6 +86,7 @@ class Needs:
     references: int = field(default=0, validator=validators.ge(-1))
     models: bool = False
     shadows: int = field(default=0, validator=validators.ge(0))
+    poison: str = ""
     method_level: bool = False
     reports: tuple[str, ...] = ()
     original_reports: bool = False

@@ -16,6 +16,7 @@ from harness.digests import digest_json
 from harness.errors import DataError
 from harness.models import FitOptions, HasParameters, Model, ModelFactory
 from harness.plugins import Registry, load_registry
+from harness.poison import poisoned
 from harness.settings import structure
 from harness.store import Store
 from harness.subsets import subset
@@ -166,5 +167,5 @@ class Context:
 
 
 def load_dataset(registry: Registry, spec: DataSpec, place: Place) -> Dataset:
-    """Return the data set that a suite names, cut to the sizes that it asks for."""
-    return subset(registry.dataset(spec.name).load(place.data_root, place.download), spec)
+    """Return the data set that a suite names, cut to the sizes that it asks for, and poisoned where it says so."""
+    return poisoned(subset(registry.dataset(spec.name).load(place.data_root, place.download), spec), spec.poison)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from harness.digests import digest_arrays, digest_json
@@ -63,6 +63,43 @@ class Examples:
 
 
 @frozen(kw_only=True, eq=False)
+class Poison:
+    """What was done to some training examples before any model saw them.
+
+    Attributes:
+        kind: ``gaussian`` (noise on the inputs) or ``swap`` (labels of a pair of classes exchanged).
+        groups: indices into the training set, one array for each forget set.
+        deviation: of the noise.
+        rows: (K,) all of these indices.
+        clean: the K examples as they were, in the order of ``rows``.
+    """
+
+    kind: str
+    groups: tuple[Integers, ...]
+    deviation: float
+    rows: Integers
+    clean: Examples
+
+    def reordered(self, order: NDArray[np.int64]) -> Poison:
+        """Return the same for a training set in another order: its i-th example is the ``order[i]``-th of this one."""
+        place = np.argsort(order)
+        return evolve(self, groups=tuple(place[group] for group in self.groups), rows=place[self.rows])
+
+    def before(self, indices: NDArray[np.int64]) -> Examples:
+        """Return examples of the training set as they were before.
+
+        Raises:
+            ValueError: if one of them was not poisoned.
+        """
+        position = {int(row): place for place, row in enumerate(self.rows)}
+        unknown = [int(index) for index in indices if int(index) not in position]
+        if unknown:
+            raise ValueError(f"training example {unknown[0]} was not poisoned; {len(unknown)} of {len(indices)} were "
+                             "not")
+        return self.clean.take(np.array([position[int(index)] for index in indices], dtype=np.int64))
+
+
+@frozen(kw_only=True, eq=False)
 class Dataset:
     """A training and a test set of one classification task.
 
@@ -71,6 +108,7 @@ class Dataset:
         num_classes: C; labels are in [0, C).
         train, test: the two sets; a pool of both is always train first, then test.
         source: where the bytes came from, in words.
+        poison: which training examples were changed on purpose, if any.
     """
 
     name: str
@@ -79,6 +117,7 @@ class Dataset:
     train: Examples
     test: Examples
     source: str
+    poison: Poison | None = None
 
     def __attrs_post_init__(self) -> None:
         for part, examples in (("train", self.train), ("test", self.test)):

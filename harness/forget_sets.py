@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data import Examples, Floats, Integers
+from harness.data import Examples, Floats, Integers, Poison
 from harness.errors import BadSetting
-from harness.subsets import permutation
+from harness.subsets import permutation, sample_count
 from harness.suite import RequestSpec
 from harness.tasks import ForgetRequest
 
@@ -20,13 +20,14 @@ def needs_losses(spec: RequestSpec) -> bool:
 
 
 def make_request(spec: RequestSpec, index: int, seed: int, train: Examples, num_classes: int,
-                 losses: Losses | None) -> ForgetRequest:
+                 losses: Losses | None, poison: Poison | None = None) -> ForgetRequest:
     """Return the ``index``-th forget set of ``spec``.
 
     ``random`` draws without replacement, each index with a ``seed`` of its own, so that two sets may overlap.
     ``class`` takes every training example of ``spec.classes[index]``, or of class ``index`` when none are listed.
     The two loss generators cut one ranking into consecutive slices: index 0 gets the K lowest (highest) losses,
-    index 1 the next K, so that their sets are disjoint and less extreme with every index.
+    index 1 the next K, so that their sets are disjoint and less extreme with every index. ``poisoned`` takes the
+    ``index``-th group of the poisoned examples.
 
     Args:
         spec: which generator, and how many samples.
@@ -36,6 +37,7 @@ def make_request(spec: RequestSpec, index: int, seed: int, train: Examples, num_
         num_classes: C.
         losses: (N,) cross-entropy of every training example under one trained original; needed when `needs_losses`.
             Equal losses rank by index.
+        poison: what was done to the training set; needed for ``poisoned``.
 
     Raises:
         BadSetting: if the settings ask for nothing, everything, a part of a sample, a class that is not there, or more
@@ -43,8 +45,10 @@ def make_request(spec: RequestSpec, index: int, seed: int, train: Examples, num_
     """
     if spec.generator == "class":
         return _whole_class(spec, index, seed, train.labels, num_classes)
+    if spec.generator == "poisoned":
+        return _poisoned_group(index, seed, poison)
     total = len(train)
-    size = _sample_count(spec.size, total)
+    size = sample_count(spec.size, total, "requests")
     if spec.generator == "random":
         forget = permutation(total, seed)[:size]
     else:
@@ -93,17 +97,6 @@ def _whole_class(spec: RequestSpec, index: int, seed: int, labels: Integers, num
                          seed=seed)
 
 
-def _sample_count(size: float, total: int) -> int:
-    if size >= 1 and size != int(size):
-        raise BadSetting(f"requests: size = {size} is neither a number of samples nor a share of the training set "
-                         "below 1")
-    count = round(size * total) if size < 1 else int(size)
-    if not 0 < count < total:
-        raise BadSetting(f"requests: size = {size} forgets {count} of {total} training examples; "
-                         f"expected 1 to {total - 1}")
-    return count
-
-
 def _checked(losses: Losses | None, generator: str, total: int) -> Losses:
     if losses is None:
         raise BadSetting(f"requests: generator '{generator}' ranks by the losses of a trained original; got none")
@@ -113,6 +106,15 @@ def _checked(losses: Losses | None, generator: str, total: int) -> Losses:
         raise BadSetting(f"requests: generator '{generator}' cannot rank losses that are NaN or infinite; "
                          "has the training of the original diverged?")
     return losses
+
+
+def _poisoned_group(index: int, seed: int, poison: Poison | None) -> ForgetRequest:
+    groups = () if poison is None else poison.groups
+    if index >= len(groups):
+        raise BadSetting(f"requests: forget set {index} of generator 'poisoned', but the training set has {len(groups)} "
+                         "groups of poisoned examples; see [data.poison]")
+    return ForgetRequest(name=f"poisoned-{len(groups[index])}-{index}", scope="sample", forget=groups[index],
+                         generator="poisoned", seed=seed)
 
 
 def _slice_of_ranking(generator: str, index: int, size: int, losses: Losses) -> Integers:

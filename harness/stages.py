@@ -65,7 +65,8 @@ def _forget(spec: Spec, context: Context) -> Done:
     if spec["ranking"]:
         losses = losses_from_logits(context.signals(spec["ranking"][0]).train, data.train.labels)
     generator = structure(dict(spec["generator"]), RequestSpec, "requests")
-    request = make_request(generator, spec["index"], spec["seed"], data.train, data.num_classes, losses)
+    request = make_request(generator, spec["index"], spec["seed"], data.train, data.num_classes, losses,
+                           data.poison)
     request.retain_mask(len(data.train))
     report = {"name": request.name, "scope": request.scope, "classes": list(request.classes),
               "generator": request.generator, "seed": request.seed, "digest": request.digest,

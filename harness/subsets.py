@@ -78,3 +78,18 @@ def _part(examples: Examples, size: int | None, spec: DataSpec, part: str) -> Ex
         raise BadSetting(f"data '{spec.name}': {part} = {size}, but it has only {len(examples)} {part} examples; "
                          f"ask for at most that many, or leave '{part}' out to take all")
     return examples.take(stratified_indices(examples.labels, size, derive_seed(spec.seed, "subset", part)))
+
+
+def sample_count(size: float, total: int, what: str) -> int:
+    """Return the number of samples that ``size`` means: itself, or a share of ``total`` when below 1.
+
+    Raises:
+        BadSetting: naming ``what``, if it is nothing, everything or a part of a sample.
+    """
+    if size >= 1 and size != int(size):
+        raise BadSetting(f"{what}: size = {size} is neither a number of samples nor a share of the training set below "
+                         "1")
+    count = round(size * total) if size < 1 else int(size)
+    if not 0 < count < total:
+        raise BadSetting(f"{what}: size = {size} takes {count} of {total} training examples; expected 1 to {total - 1}")
+    return count

@@ -20,6 +20,33 @@ from harness.tasks import ACCESS, Access, Scope
 
 
 @frozen(kw_only=True)
+class PoisonSpec:
+    """Training examples that are poisoned before anything is trained; see `harness.poison`.
+
+    Attributes:
+        kind: ``gaussian`` adds noise to inputs, ``swap`` exchanges the labels of pairs of classes.
+        size: examples in each group, or share of the training set when below 1.
+        groups: of ``gaussian``: how many groups, one for each forget set.
+        deviation: of ``gaussian``: standard deviation of the noise, in units of the inputs.
+        pairs: of ``swap``: the pairs of classes, one for each forget set.
+        seed: which examples, and the noise.
+    """
+
+    kind: str = field(validator=validators.in_(("gaussian", "swap")))
+    size: float = field(default=0.025, validator=validators.gt(0))
+    groups: int = field(default=1, validator=validators.ge(1))
+    deviation: float = field(default=0.5657, validator=validators.gt(0))
+    pairs: tuple[tuple[int, int], ...] = ()
+    seed: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        classes = [label for pair in self.pairs for label in pair]
+        if self.kind == "swap" and (not classes or len(set(classes)) < len(classes)):
+            raise ValueError(f"poison: 'swap' needs pairs of classes, no class twice, e.g. pairs = [[3, 5]]; got "
+                             f"{[list(pair) for pair in self.pairs]}")
+
+
+@frozen(kw_only=True)
 class DataSpec:
     """Which data set, and how much of it.
 
@@ -35,6 +62,7 @@ class DataSpec:
     test: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     held_out: float = field(default=0.0, validator=[validators.ge(0), validators.lt(1)])
     seed: int = 0
+    poison: PoisonSpec | None = None
 
 
 @frozen(kw_only=True)
@@ -50,14 +78,15 @@ class RequestSpec:
     """How forget sets are made; ``count`` of them, each with a seed of its own.
 
     Attributes:
-        generator: ``random``, ``class``, ``lowest-loss`` or ``highest-loss``.
+        generator: ``random``, ``class``, ``lowest-loss``, ``highest-loss``, or ``poisoned``: the groups of
+            `DataSpec.poison`, one after the other.
         count: number of forget sets.
-        size: samples to forget, or share of the training set when below 1; not for ``class``.
+        size: samples to forget, or share of the training set when below 1; not for ``class`` and ``poisoned``.
         classes: for ``class``, one forget set per entry.
     """
 
     generator: str = field(default="random",
-                           validator=validators.in_(("random", "class", "lowest-loss", "highest-loss")))
+                           validator=validators.in_(("random", "class", "lowest-loss", "highest-loss", "poisoned")))
     count: int = field(default=3, validator=validators.ge(1))
     size: float = field(default=0.1, validator=validators.gt(0))
     classes: tuple[int, ...] = ()

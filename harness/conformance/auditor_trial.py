@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+import attrs
 from attrs import define, field
 
 from harness.audits import AuditCase, Auditor, AuditReport, Score
 from harness.conformance.evidence import Cast, Evidence, evidence
-from harness.conformance.problem import Problem, problems
+from harness.conformance.problem import POISONS, Problem, problems
 from harness.errors import HarnessError
 from harness.plugins import Registry
+from harness.poison import poisoned
 from harness.tasks import Scope
 
 
@@ -43,7 +45,7 @@ class AuditorTrial:
             HarnessError: if no small model offers what it requires.
         """
         for problem in problems(self.registry, self.auditor.requires, self.model):
-            return problem
+            return attrs.evolve(problem, data=poisoned(problem.data, POISONS.get(self.auditor.needs.poison)))
         raise HarnessError(f"no small model offers {', '.join(sorted(self.auditor.requires))}; name one with --model")
 
     def evidence(self, scope: Scope, seed: int | None = None) -> Evidence:

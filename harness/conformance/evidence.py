@@ -114,6 +114,7 @@ class Evidence:
         given = self.cast.problem.data
         train, test = given.train.take(self.train_order), given.test.take(self.test_order)
         return attrs.evolve(given, train=Examples(inputs=train.inputs, labels=train.labels),
+                            poison=given.poison and given.poison.reordered(self.train_order),
                             test=Examples(inputs=test.inputs, labels=test.labels))
 
     @cached_property

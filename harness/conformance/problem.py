@@ -19,6 +19,7 @@ from harness.digests import derive_seed
 from harness.errors import HarnessError
 from harness.models import FitOptions, HasParameters, Model, ModelFactory, Trainable, TrainingSet
 from harness.plugins import DISTRIBUTION, Registry
+from harness.suite import PoisonSpec
 from harness.tasks import Access, ForgetRequest, Scope, UnlearnTask
 
 CLASSES = 3
@@ -31,6 +32,12 @@ SMALL_MODELS: Mapping[str, Mapping[str, Any]] = {
     "small-cnn": {"channels": [4, 8], "hidden": 16},
 }
 """Architectures of this distribution that train in a moment, cheapest first, with settings."""
+
+POISONS: Mapping[str, PoisonSpec] = {
+    "gaussian": PoisonSpec(kind="gaussian", size=FORGET, deviation=1.0),
+    "swap": PoisonSpec(kind="swap", size=FORGET, pairs=((0, 1),)),
+}
+"""What is done to the patterns for audits of poisoned examples."""
 
 
 @cache
@@ -49,10 +56,12 @@ def patterns() -> Dataset:
 
 
 def request(scope: Scope, data: Dataset) -> ForgetRequest:
-    """Return a request to forget some training examples at random, or the whole of class 1."""
+    """Return a request to forget some training examples at random, the poisoned ones, or the whole of class 1."""
     if scope == "class":
         return ForgetRequest(name="class-1", scope=scope, forget=np.flatnonzero(data.train.labels == 1), classes=(1,),
                              generator="class", seed=0)
+    if data.poison:
+        return ForgetRequest(name="poisoned", scope=scope, forget=data.poison.groups[0], generator="poisoned", seed=0)
     chosen = np.random.default_rng(1).choice(len(data.train), FORGET, replace=False)
     return ForgetRequest(name="some", scope=scope, forget=chosen, generator="random", seed=1)
 

@@ -57,7 +57,7 @@ class SuiteTrial:
         losses = np.random.default_rng(0).exponential(size=len(self.data.train))
         spec = self.suite.requests
         return [make_request(spec, index, derive_seed(self.suite.seed, "forget", index), self.data.train,
-                             self.data.num_classes, losses) for index in range(spec.count)]
+                             self.data.num_classes, losses, self.data.poison) for index in range(spec.count)]
 
 
 def suite_checks(suite: Suite, registry: Registry, data_root: Path | None = None) -> Iterator[Check]:

@@ -28,7 +28,7 @@ from harness.plugins import Registry
 from harness.store import Store
 from harness.store.locks import in_use
 from harness.subsets import subset
-from harness.suite import DataSpec, Suite
+from harness.suite import Suite
 
 SECONDS = 10.0
 # The next trial is begun when this many times the last one's seconds are left.
@@ -188,7 +188,7 @@ def _cut_suite(suite: Suite, cut: Cut, train: int) -> Suite:
         requests = attrs.evolve(requests, size=max(1.0, round(requests.size * cut.train / train)))
     shadows = min(cut.models, suite.shadows.count)
     return attrs.evolve(
-        suite, data=DataSpec(name=suite.data.name, train=cut.train, test=cut.test, seed=suite.data.seed),
+        suite, data=attrs.evolve(suite.data, train=cut.train, test=cut.test),
         originals=1, runs=1, oracles=min(suite.oracles, 3), requests=attrs.evolve(requests, count=1),
         recipe=attrs.evolve(suite.recipe, epochs=cut.epochs),
         references=attrs.evolve(suite.references, count=cut.models, block=cut.models,

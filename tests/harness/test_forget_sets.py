@@ -111,9 +111,9 @@ def test_only_the_loss_generators_need_losses():
 
 @pytest.mark.parametrize(("size", "message"), [
     (2.5, "neither a number of samples nor a share"),
-    (0.001, "forgets 0 of 20"),
-    (20, "forgets 20 of 20 training examples; expected 1 to 19"),
-    (0.99, "forgets 20 of 20"),
+    (0.001, "takes 0 of 20"),
+    (20, "takes 20 of 20 training examples; expected 1 to 19"),
+    (0.99, "takes 20 of 20"),
 ])
 def test_a_size_that_forgets_nothing_everything_or_a_part_of_a_sample_is_refused(size, message):
     with pytest.raises(BadSetting, match=message):

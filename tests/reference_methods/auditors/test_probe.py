@@ -2,7 +2,7 @@ import attrs
 import numpy as np
 import pytest
 from scipy.stats import norm
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression
 
 from harness import Dataset, Examples, ForgetRequest
 from reference_methods.auditors.probe import LinearProbe, probe_margins
@@ -63,18 +63,26 @@ def test_a_class_request_asks_how_well_the_features_still_tell_the_class():
     assert list(scores(kept)) == ["Probe accuracy"]
 
 
-def test_the_head_is_ridge_regression_onto_one_hot_labels():
+def test_the_head_is_logistic_regression_on_standardised_features():
     rng = np.random.default_rng(1)
     features, labels = rng.normal(size=(50, 4)), rng.integers(3, size=50)
     fitted = np.arange(40)
 
-    margins = probe_margins(features, labels, fitted, 3, ridge=0.1)
+    margins = probe_margins(features, labels, fitted, c=0.5)
 
     standard = (features - features[fitted].mean(axis=0)) / features[fitted].std(axis=0)
-    predicted = Ridge(alpha=0.1 * 40).fit(standard[fitted], np.eye(3)[labels[fitted]]).predict(standard)
-    own = predicted[np.arange(50), labels]
-    others = np.where(np.eye(3)[labels] == 1, -np.inf, predicted).max(axis=1)
-    assert margins == pytest.approx(own - others, abs=1e-10)
+    logits = LogisticRegression(C=0.5).fit(standard[fitted], labels[fitted]).decision_function(standard)
+    own = logits[np.arange(50), labels]
+    others = np.where(np.eye(3)[labels] == 1, -np.inf, logits).max(axis=1)
+    # Both stop at a gradient of 1e-4.
+    assert margins == pytest.approx(own - others, abs=1e-3)
+
+
+def test_a_class_that_the_head_was_not_fitted_to_is_never_right():
+    rng = np.random.default_rng(2)
+    labels = np.arange(60) % 3
+    margins = probe_margins(rng.normal(size=(60, 2)), labels, np.flatnonzero(labels != 1), c=1.0)
+    assert (margins[labels == 1] < margins[labels != 1].min()).all()
 
 
 def test_a_unit_that_is_always_off_is_passed_over():
@@ -86,6 +94,11 @@ def test_a_unit_that_is_always_off_is_passed_over():
 class Blind:
     def logits(self, inputs):
         return np.zeros((len(inputs), 2), dtype=np.float32)
+
+
+def test_one_class_alone_cannot_be_probed():
+    with pytest.raises(ValueError, match="fits a head to class 1 alone"):
+        probe_margins(np.zeros((4, 2)), np.array([1, 1, 0, 1]), np.array([0, 1]), c=1.0)
 
 
 @pytest.mark.parametrize(("model", "error", "message"), [
