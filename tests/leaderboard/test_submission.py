@@ -475,7 +475,7 @@ def test_a_strangers_method_is_verified_without_its_code_and_flagged_for_returni
 
 
 def test_shadows_are_enclosed_and_their_audits_made_again(tiny_run, registry, tmp_path):
-    folder = execute({**TINY, "name": "shadow-v1", "access": ["retain+forget"], "shadows": {"count": 2, "block": 2},
+    folder = execute({**TINY, "name": "shadow-v1", "access": ["retain+forget"], "shadows": {"count": 4, "block": 2},
                       "auditors": [{"name": "accuracy"}, {"name": "u-lira"}],
                       "unlearners": [{"name": "ft", "settings": {"epochs": 1, "lr": 0.01}}]},
                      tiny_run.parents[1], registry)
