@@ -87,5 +87,7 @@ def _cell(cell: Cell, manifests: Mapping[str, Manifest], failed: Mapping[str, Ou
               for title, key in cell.audits.items() if key not in failed}
     measured = {name: model.measured.get(f"unlearn_{name}", model.measured[name])
                 for name in ("seconds", "peak_memory_mb", "date")}
+    if "isolation" in model.measured:
+        measured["isolation"] = model.measured["isolation"]
     return CellRecord(**where, status="ok", model=model.digest, scores=scores,  # type: ignore[arg-type]
                       audit_errors=errors, facts=dict(model.report.get("facts", {})), measured=measured)

@@ -14,6 +14,7 @@ from harness.audits import AuditReport, References, Score, Shadows, Signals
 from harness.data import Booleans, Dataset, Floats
 from harness.digests import digest_json
 from harness.errors import DataError
+from harness.isolation.levels import Isolation
 from harness.models import FitOptions, HasParameters, Model, ModelFactory
 from harness.plugins import Registry, load_registry
 from harness.poison import poisoned
@@ -29,13 +30,23 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class Place:
-    """What a worker process needs to know to execute stages: small, and plain enough to be sent anywhere."""
+    """What a worker process needs to know to execute stages: small, and plain enough to be sent anywhere.
+
+    Attributes:
+        store: folder of the artefacts.
+        data_root: folder of the data sets.
+        download: whether a missing data set may be fetched.
+        device: where models compute.
+        plugins: files given with ``--plugin``.
+        isolation: how the child of every unlearning run is held; None runs methods in the worker itself.
+    """
 
     store: Path
     data_root: Path | None = None
     download: bool = False
     device: str = "cpu"
     plugins: tuple[Path, ...] = ()
+    isolation: Isolation | None = None
 
 
 class Memory:

@@ -18,11 +18,11 @@ class Done:
     Attributes:
         report: small results as JSON.
         arrays: arrays by name, by file.
-        measured: costs of a part of the stage, beside those of the whole.
+        measured: costs of a part of the stage, beside those of the whole, and how it was held.
         model: the model that it has made, if it makes one.
     """
 
     report: Mapping[str, Any]
     arrays: Mapping[str, Mapping[str, NDArray[Any]]]
-    measured: Mapping[str, float] = field(factory=dict)
+    measured: Mapping[str, Any] = field(factory=dict)
     model: Model | None = None

@@ -15,6 +15,7 @@ from harness.context import Place
 from harness.cost import Bill
 from harness.engine import Outcome, run_dask, run_inline, run_pool
 from harness.errors import BadSetting, HarnessError
+from harness.isolation.levels import how_held
 from harness.plan import Plan, Stage
 from harness.plugins import Registry
 from harness.record import RunRecord
@@ -80,7 +81,8 @@ def _run(plan: Plan, place: Place, registry: Registry, store: Store, jobs: int, 
     stages: dict[str, Any] = {"planned": len(plan.stages), "computed": len(todo) - len(failed),
                               "stored": len(plan.stages) - len(todo), "failed": len(failed)}
     record = collect(plan, store, registry, failed, stages, time.perf_counter() - started, place.device)
-    record = evolve(record, measured={**record.measured, **bill.settle(here=engine == "local"), "engine": engine})
+    record = evolve(record, measured={**record.measured, **bill.settle(here=engine == "local"), "engine": engine,
+                                      **how_held(place.isolation)})
     registry.hook.harness_run_finished(record=record)
     return record
 

@@ -22,9 +22,9 @@ from harness.digests import derive_seed
 from harness.done import Done
 from harness.fleets import Fleet, models_at_once
 from harness.models import HasParameters, Model, TrainingSet
-from harness.outputs import checked_logits, run_unlearner, weights_of
-from harness.settings import configure
+from harness.outputs import checked_logits, weights_of
 from harness.tasks import UnlearnTask
+from harness.unlearning import run_method
 
 Spec = Mapping[str, Any]
 
@@ -47,7 +47,6 @@ def unlearn_shadows(spec: Spec, context: Context) -> Done:
     factory = context.factory(spec["model"], data)
     request = context.request(spec["request"])
     retain = np.flatnonzero(request.retain_mask(len(data.train)))
-    unlearner = configure(context.registry.unlearners[spec["method"]["name"]], spec["method"]["settings"], "method")
     forgotten = data.train.take(request.forget)
     retained = data.train.take(retain) if spec["access"] == "retain+forget" else None
     empty = factory.build(0)
@@ -59,7 +58,7 @@ def unlearn_shadows(spec: Spec, context: Context) -> Done:
             original=empty.with_parameters(context.store.arrays(spec["shadows"], _file(m))), forget=forgotten,
             retain=retained, request=request, num_classes=data.num_classes, recipe=context.recipe(spec["recipe"]),
             build=factory.build, seed=derive_seed(spec["seed"], "unlearn", m))
-        logits.append(_pool_logits(run_unlearner(unlearner, task)[0].model, data))
+        logits.append(_pool_logits(run_method(spec, context, task)[0].model, data))
     return Done(report={"models": spec["models"]}, arrays={"signals": {"logits": np.stack(logits)}})
 
 

@@ -20,13 +20,14 @@ from harness.forget_sets import losses_from_logits, make_request
 from harness.measure import measured
 from harness.membership import balanced_halves
 from harness.models import Model, Trainable, TrainingSet
-from harness.outputs import BadResult, checked_logits, finite, run_unlearner, signals_of, weights_of
+from harness.outputs import BadResult, checked_logits, finite, signals_of, weights_of
 from harness.plan import Stage
 from harness.settings import as_json, configure, structure
 from harness.shadows import retrain_shadows, train_shadows, unlearn_shadows
 from harness.store import Manifest
 from harness.suite import RequestSpec
 from harness.tasks import UnlearnTask
+from harness.unlearning import run_method
 
 Spec = Mapping[str, Any]
 
@@ -119,16 +120,16 @@ def _unlearn(spec: Spec, context: Context) -> Done:
     factory = context.factory(spec["model"], data)
     request = context.request(spec["request"])
     retain = np.flatnonzero(request.retain_mask(len(data.train)))
-    unlearner = configure(context.registry.unlearners[spec["method"]["name"]], spec["method"]["settings"], "method")
     task = UnlearnTask(
         original=context.model(spec["original"], factory), forget=data.train.take(request.forget),
         retain=data.train.take(retain) if spec["access"] == "retain+forget" else None, request=request,
         num_classes=data.num_classes, recipe=context.recipe(spec["recipe"]), build=factory.build, seed=spec["seed"])
-    unlearned, costs = run_unlearner(unlearner, task)
+    unlearned, costs = run_method(spec, context, task)
     return Done(report={"facts": {name: finite(value) for name, value in unlearned.facts.items()}},
                 model=unlearned.model,
                 arrays={"weights": weights_of(unlearned.model), "signals": signals_of(unlearned.model, data)},
-                measured={"unlearn_seconds": costs["seconds"], "unlearn_peak_memory_mb": costs["peak_memory_mb"]})
+                measured={"unlearn_seconds": costs["seconds"], "unlearn_peak_memory_mb": costs["peak_memory_mb"],
+                          "isolation": costs["isolation"]})
 
 
 def _audit(spec: Spec, context: Context) -> Done:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.columns import Column, columns
 from harness.digests import derive_seed
+from harness.isolation.levels import weakest
 from harness.plan import ORACLE
 from harness.record import CellRecord, MethodRecord, RunRecord
 from harness.rows import Row, RowScore, SuiteName, nested, with_id
@@ -87,11 +88,16 @@ def _status(cells: Sequence[CellRecord]) -> tuple[str, str]:
 
 
 def _measured(record: RunRecord, cells: Sequence[CellRecord]) -> dict[str, Any]:
-    """Return mean costs of one run, the day on which the last model was made, how precise it was to be, and where."""
+    """Return mean costs of one run, the day of the last model, how precise it was to be, how it was held, and where."""
     dates = [str(cell.measured["date"]) for cell in cells if "date" in cell.measured]
-    costs = [{name: value for name, value in cell.measured.items() if name != "date"} for cell in cells]
+    costs = [{name: value for name, value in cell.measured.items() if name not in ("date", "isolation")}
+             for cell in cells]
     effort = record.measured.get("effort")
+    held = weakest(str(cell.measured["isolation"]) for cell in cells if "isolation" in cell.measured)
+    if not cells:
+        held = str(record.measured.get("isolation", ""))
     return {**_means(costs), **({"date": max(dates)} if dates else {}), **({"effort": effort} if effort else {}),
+            **({"isolation": held} if held else {}),
             "environment": record.environment}
 
 

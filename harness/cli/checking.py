@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 from attrs import frozen
 from tabulate import tabulate
 
-from harness.conformance.outcomes import Outcome
 from harness.errors import BadSetting, UnknownName
 from harness.plugins import Names, Registry, load_registry
 from harness.settings import configure, parse_assignment
+
+if TYPE_CHECKING:
+    from harness.conformance.outcomes import Outcome
 
 KINDS = {"method": "unlearners", "auditor": "auditors", "adapter": "adapters", "suite": "suites"}
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from attrs import evolve
 
+from harness.cli.isolating import isolated
 from harness.cli.options import Request, suite_options
 from harness.errors import BadSetting
 from harness.progress import BarProgress, make_progress
@@ -29,9 +30,13 @@ from harness.suite import Suite
               help="Where stages are executed: local, dask (on this machine) or dask:ADDRESS (of a scheduler).")
 @click.option("--budget-seconds", type=click.FloatRange(min=0, min_open=True), metavar="S",
               help="Use fewer references, runs, originals ... until the run is expected to take at most S here.")
+@click.option("--isolate", is_flag=True,
+              help="Run every method in a child process that sees its task and nothing else.")
+@click.option("--memory-limit", type=click.IntRange(256), default=8192, show_default=True, metavar="MB",
+              help="Memory of such a child.")
 @click.option("--json", "as_rows", is_flag=True, help="Print the rows instead of the table.")
 def run_command(request: Request, rows: Path | None, jobs: int | None, engine: str, budget_seconds: float | None,
-                as_rows: bool) -> None:
+                isolate: bool, memory_limit: int, as_rows: bool) -> None:
     """Train, unlearn and audit a SUITE; print a table and write leaderboard rows.
 
     What the store holds already is not computed again: an interrupted run continues by the same command.
@@ -42,6 +47,7 @@ def run_command(request: Request, rows: Path | None, jobs: int | None, engine: s
     unlearn run digits-v1 --plugin mine.py
     unlearn run digits-v1 --references auto
     unlearn run mnist-random-v1-lite --data-root data --budget-seconds 300
+    unlearn run digits-v1 --plugin stranger.py --isolate
     """
     from harness.run import default_jobs
     from harness.summary import make_rows
@@ -50,6 +56,9 @@ def run_command(request: Request, rows: Path | None, jobs: int | None, engine: s
     workers = default_jobs(request.place.device) if jobs is None else jobs
     if budget_seconds is not None and request.settle:
         raise BadSetting("--budget-seconds and --references auto contradict each other; choose one")
+    if isolate:
+        held = isolated(request.place, memory_limit, request.plan.suite.unlearn_seconds)
+        request = evolve(request, place=held)
     record, remark = _spend(request, workers, engine, budget_seconds)
     made = make_rows(record)
     place = _save(request, record, made, rows)
