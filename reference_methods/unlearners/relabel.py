@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from attrs import frozen
@@ -52,6 +52,7 @@ class RandomLabels:
     access: ClassVar[tuple[Access, ...]] = ANY_ACCESS
     scopes: ClassVar[tuple[Scope, ...]] = ANY_SCOPE
     layer_mode: ClassVar[LayerMode] = "train"
+    space: ClassVar[Mapping[str, str]] = {"lr": "1e-6:1e-1:log"}
 
     epochs: int = count(10)
     lr: float = rate(1e-2)
