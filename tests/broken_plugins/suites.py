@@ -49,7 +49,7 @@ BROKEN = [
     (attrs.evolve(SOUND, unlearners=(MethodSpec(name="ft"),)), "check_original_is_among_the_methods", "original"),
     (attrs.evolve(SOUND, data=DataSpec(name="unsorted")), "check_data_set_is_always_the_same", "read again"),
     (attrs.evolve(SOUND, requests=RequestSpec(size=500.0)), "check_forget_sets_are_parts_of_the_training_set",
-     "forgets 500 of 120"),
+     "takes 500 of 120"),
     (attrs.evolve(SOUND, requests=RequestSpec(generator="class", count=2, classes=(1, 1))),
      "check_forget_sets_differ", "are the same samples"),
     (attrs.evolve(SOUND, references=ReferenceSpec(count=0)), "check_every_part_runs", "auditor rmia needs"),
