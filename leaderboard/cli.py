@@ -27,7 +27,7 @@ def verify(rows: Path, data_root: Path | None, key: Path | None) -> None:
     unlearn verify unlearn-store/runs/digits-v1-0123456789ab/rows.jsonl
     """
     verdict = _verdict(rows, data_root, key)
-    for note in verdict.notes:
+    for note in verdict.notes if verdict.rows else ():
         click.echo(note)
     for row in verdict.rows:
         for flag in verdict.flags.get(row.id, ()):
