@@ -132,6 +132,7 @@ class Unlearner(Protocol):
         requires: capabilities that the original must have (names of ``harness.models.CAPABILITIES``).
         access: the access modes in which it can run.
         scopes: the scopes of requests that it can serve.
+        space: optional; what ``unlearn tune`` searches, e.g. ``{"lr": "1e-4:1:log"}``, see `harness.tuning.space`.
     """
 
     name: ClassVar[str]

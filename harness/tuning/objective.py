@@ -74,7 +74,7 @@ def check_stand_in(spec: RequestSpec) -> None:
 
 def saw(track: Track, originals: int, requests: int) -> str:
     """Return what a search of this size could see, in words."""
-    models = f"{originals} originals x {requests} forget sets of another seed"
+    models = f"{_count(originals, 'original')} x {_count(requests, 'forget set')} of another seed"
     if track == "oracle-tuned":
         return f"oracles, test set and references, on {models}"
     return f"no oracle, no test set: {models}, {100 * HELD_OUT:.0f} % of the training set held out"
@@ -83,6 +83,10 @@ def saw(track: Track, originals: int, requests: int) -> str:
 def means(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each number over several models."""
     return {name: float(np.mean([one[name] for one in parts])) for name in parts[0]}
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _accuracy(logits: Floats, labels: Integers) -> float:
