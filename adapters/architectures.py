@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 S = TypeVar("S")
 
 
-def _whole_numbers(value: Any) -> tuple[int, ...]:
+def whole_numbers(value: Any) -> tuple[int, ...]:
     if not isinstance(value, list | tuple) or not all(type(number) is int and number >= 1 for number in value):
         raise ValueError(f"expected a list of positive integers, got {value!r}")
     return tuple(value)
@@ -38,7 +38,7 @@ class MlpSettings:
         first_scale: factor on the first layer's initial weights.
     """
 
-    hidden: tuple[int, ...] = field(default=(128,), converter=_whole_numbers)
+    hidden: tuple[int, ...] = field(default=(128,), converter=whole_numbers)
     bias: bool | Literal["first"] = field(
         default=True, validator=[validators.instance_of((bool, str)), validators.in_((True, False, "first"))])
     first_scale: float = field(default=1.0, validator=[validators.instance_of((int, float)), validators.gt(0)])
@@ -53,7 +53,7 @@ class SmallCnnSettings:
         hidden: width of the linear layer before the last.
     """
 
-    channels: tuple[int, ...] = field(default=(16, 32), converter=_whole_numbers)
+    channels: tuple[int, ...] = field(default=(16, 32), converter=whole_numbers)
     hidden: int = field(default=64, validator=[validators.instance_of(int), validators.ge(1)])
 
 

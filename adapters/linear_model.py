@@ -9,8 +9,9 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from adapters.array_training import Stack, StackTask, train_stack
 from adapters.arrays import flat, soft_targets, softmax
-from adapters.linear_training import BIAS, WEIGHT, Stack, stack_gradients, train_stack
+from adapters.linear_gradients import BIAS, WEIGHT, stack_gradients
 from harness.data import Booleans, Floats, Integers
 from harness.models import FitOptions, Parameters, TrainingSet, one_hot
 
@@ -100,7 +101,9 @@ def stacked(models: Sequence[LinearModel], data: TrainingSet, rows: Integers, op
             seeds: Sequence[int], mask: Mapping[str, Booleans] | None = None) -> list[LinearModel]:
     """Return M new models, the m-th trained from ``models[m]`` on the rows ``rows[m]`` (n,) of ``data``."""
     stack = {name: np.stack([model._arrays[name] for model in models]) for name in (WEIGHT, BIAS)}
-    trained = train_stack(stack, data, rows, options, seeds, mask)
+    task = StackTask(adapter="linear", gradients=stack_gradients, num_classes=stack[BIAS].shape[1], data=data,
+                     options=options)
+    trained = train_stack(task, stack, rows, seeds, mask)
     return [LinearModel(weight, bias) for weight, bias in zip(trained[WEIGHT], trained[BIAS], strict=True)]
 
 

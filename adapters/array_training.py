@@ -1,38 +1,58 @@
-"""The training primitive for softmax regression in NumPy: M models at once, each on its own rows.
+"""The training primitive on NumPy arrays: M models of one shape at once, each on its own rows.
 
-The updates are those of ``torch.optim``: the same parameters trained on the same batches end at the same place.
+A framework brings the gradients; order, schedule, penalty, clipping and optimizer are here. The updates are those of
+``torch.optim``: the same parameters trained on the same batches end at the same place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+from attrs import frozen
 
-from adapters.arrays import flat, soft_targets, softmax
+from adapters.arrays import soft_targets
 from adapters.schedules import l1_strength, learning_rates
 from harness.data import Booleans, Floats, Integers
 from harness.errors import BadSetting
 from harness.models import FitOptions, TrainingSet
 
-WEIGHT, BIAS = "output.weight", "output.bias"
-"""Names of the parameters: those of the torch adapter's ``mlp`` without hidden layers."""
-
 Stack = dict[str, Floats]
-"""Parameters of M models: (M, C, D) weights and (M, C) biases."""
+"""Parameters of M models by name: (M, ...)."""
+
+Gradients = Callable[[Stack, Floats, Floats, Floats], Stack]
+"""From a stack, (M, B, ...) inputs, (M, B, C) targets and (M, B) weights to the gradient of each model's mean loss."""
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 
-def train_stack(stack: Stack, data: TrainingSet, rows: Integers, options: FitOptions, seeds: Sequence[int],
+@frozen(kw_only=True, eq=False)
+class StackTask:
+    """What to minimise, and how.
+
+    Attributes:
+        adapter: for errors.
+        gradients: of ``w_i * CE(softmax(logits(x_i)), t_i)``, averaged over a batch.
+        num_classes: C.
+        data: what to minimise over.
+        options: how; ``evaluation_mode`` makes no difference to models without such layers.
+    """
+
+    adapter: str
+    gradients: Gradients
+    num_classes: int
+    data: TrainingSet
+    options: FitOptions
+
+
+def train_stack(task: StackTask, stack: Stack, rows: Integers, seeds: Sequence[int],
                 mask: Mapping[str, Booleans] | None = None) -> Stack:
-    """Return M models, the m-th trained from the m-th of ``stack`` on the rows ``rows[m]`` of ``data``.
+    """Return M models, the m-th trained from the m-th of ``stack`` on the rows ``rows[m]`` of the data.
 
     Args:
+        task: what to minimise, and how.
         stack: unchanged.
-        data: what to minimise over.
-        rows: (M, n) indices into ``data``.
-        options: how; ``evaluation_mode`` makes no difference to a linear model.
+        rows: (M, n) indices into the data.
         seeds: M of them; each decides the data order of its model.
         mask: arrays by parameter name; entries that are False stay bit-identical.
 
@@ -40,8 +60,9 @@ def train_stack(stack: Stack, data: TrainingSet, rows: Integers, options: FitOpt
         BadSetting: if an option does not fit.
         ValueError: if the data do not fit.
     """
-    chosen = _trainable(stack, options)
-    inputs, targets = flat(data.inputs), soft_targets(data, stack[BIAS].shape[1])
+    options, data = task.options, task.data
+    chosen = trainable_names(stack, options, task.adapter)
+    inputs, targets = np.asarray(data.inputs, dtype=np.float32), soft_targets(data, task.num_classes)
     weights = np.ones(len(data), dtype=np.float32) if data.weights is None else data.weights
     trained = {name: values.copy() for name, values in stack.items()}
     optimizer = _Optimizer(trained, chosen, options)
@@ -54,7 +75,7 @@ def train_stack(stack: Stack, data: TrainingSet, rows: Integers, options: FitOpt
             batch = shuffled[:, start:start + options.batch_size]
             # Gradient ascent may diverge, and its result is a result.
             with np.errstate(over="ignore", invalid="ignore"):
-                gradients = stack_gradients(trained, inputs[batch], targets[batch], weights[batch])
+                gradients = task.gradients(trained, inputs[batch], targets[batch], weights[batch])
                 _change(gradients, trained, chosen, options, l1_strength(options, epoch), mask or {})
                 optimizer.step(gradients, next(rates))
             for name, allowed in (mask or {}).items():
@@ -62,31 +83,23 @@ def train_stack(stack: Stack, data: TrainingSet, rows: Integers, options: FitOpt
     return trained
 
 
-def stack_gradients(stack: Stack, inputs: Floats, targets: Floats, weights: Floats) -> Stack:
-    """Return the gradients of each model's mean of ``w_i * CE(softmax(logits(x_i)), t_i)``.
+def trainable_names(names: Iterable[str], options: FitOptions, adapter: str) -> list[str]:
+    """Return the names of the parameters that ``options`` let change.
 
-    Args:
-        stack: M models.
-        inputs: (M, B, D).
-        targets: (M, B, C).
-        weights: (M, B).
+    Raises:
+        BadSetting: if there is none, or an option asks for what only networks in PyTorch have.
     """
-    slope = softmax(inputs @ stack[WEIGHT].transpose(0, 2, 1) + stack[BIAS][:, None]) - targets
-    slope *= weights[..., None] / np.float32(inputs.shape[1])
-    return {WEIGHT: slope.transpose(0, 2, 1) @ inputs, BIAS: slope.sum(axis=1)}
-
-
-def _trainable(stack: Stack, options: FitOptions) -> list[str]:
     if options.optimizer == "sgd" and options.nesterov and options.momentum == 0:
         raise BadSetting("nesterov needs a momentum above 0, got momentum 0")
     for option in ("augmentation", "lipschitz", "aids"):
         if getattr(options, option):
-            raise BadSetting(f"adapter 'linear' has no {option}; leave the option '{option}' out")
-    names = [name for name in stack if not options.trainable
-             or any(name == entry or name.startswith(f"{entry}.") for entry in options.trainable)]
-    if not names:
-        raise BadSetting(f"trainable = {list(options.trainable)} names no parameter; known: {', '.join(stack)}")
-    return names
+            raise BadSetting(f"adapter '{adapter}' has no {option}; leave the option '{option}' out")
+    known = list(names)
+    chosen = [name for name in known if not options.trainable
+              or any(name == entry or name.startswith(f"{entry}.") for entry in options.trainable)]
+    if not chosen:
+        raise BadSetting(f"trainable = {list(options.trainable)} names no parameter; known: {', '.join(known)}")
+    return chosen
 
 
 def _change(gradients: Stack, stack: Stack, chosen: Sequence[str], options: FitOptions, l1: float,
