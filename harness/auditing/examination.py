@@ -107,6 +107,9 @@ def _obstacles(auditor: Auditor, evidence: Evidence, done: Mapping[str, Finding]
         if given < max(1, needs.references):
             wanted = "references" if needs.references < 0 else _count(needs.references, "reference")
             yield f"needs {wanted}, {given or 'none'} given (--references or --suite)"
+    poison = evidence.data.poison.kind if evidence.data.poison else ""
+    if needs.poison and (needs.poison, "poisoned") != (poison, evidence.request.generator):
+        yield f"judges the forgetting of examples poisoned with '{needs.poison}', which only a suite can bring along"
     if needs.models or auditor.requires:
         everybody = [evidence.audited, *([evidence.original] if evidence.original else []), *evidence.oracles]
         yield from (reason for answers in everybody if (reason := _lacking(auditor, answers)))

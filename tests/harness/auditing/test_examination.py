@@ -153,6 +153,7 @@ def test_a_broken_auditor_silences_no_other(evidence: Evidence) -> None:
     (Mean(scopes_=("class",)), "judges class requests, this is a sample request"),
     (Mean(wants=Needs(shadows=4)), "needs models that were unlearned with the same method"),
     (Mean(wants=Needs(method_level=True)), "needs models that were unlearned with the same method"),
+    (Mean(wants=Needs(poison="swap")), "judges the forgetting of examples poisoned with 'swap'"),
     (Mean(wants=Needs(oracles=4)), r"needs 4 oracles, 3 given (--oracle or --suite)"),
     (Mean(wants=Needs(references=-1)), "needs references, none given (--references or --suite)"),
     (Mean(wants=Needs(references=8)), "needs 8 references, none given"),
