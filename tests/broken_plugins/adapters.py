@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 
 from adapters.linear_adapter import LinearAdapter
+from adapters.linear_gradients import BIAS, WEIGHT
 from adapters.linear_model import LinearFactory, LinearModel
-from adapters.linear_training import BIAS, WEIGHT
 from harness import TrainingSet, one_hot
 
 COUNTER = itertools.count()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from attrs import field, frozen
 
-from adapters.linear_training import BIAS
+from adapters.linear_gradients import BIAS
 from harness import AuditCase, AuditReport, Needs, Scope, Score
 
 COUNTER = itertools.count()

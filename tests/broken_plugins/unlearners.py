@@ -11,8 +11,8 @@ import attrs
 import numpy as np
 from attrs import field, frozen
 
+from adapters.linear_gradients import WEIGHT
 from adapters.linear_model import LinearModel
-from adapters.linear_training import WEIGHT
 from harness import Access, FitOptions, Model, Scope, TrainingSet, Unlearned, UnlearnTask
 
 OPTIONS = FitOptions(epochs=2, batch_size=30, lr=0.01)
