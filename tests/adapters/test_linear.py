@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from adapters.linear_adapter import LINEAR, LinearAdapter
-from adapters.linear_model import LinearFactory, LinearModel
 from adapters.linear_gradients import BIAS, WEIGHT
+from adapters.linear_model import LinearFactory, LinearModel
 from harness.errors import BadSetting
 from harness.models import CAPABILITIES, Adapter, Architecture, FitOptions, FleetTrainable, TrainingSet, capabilities
 from tests.adapters.conftest import factory_of, random_set
