@@ -205,7 +205,8 @@ def _installed(entry: EntryPoint) -> Provenance:
 
 def _file(path: Path) -> Callable[[], ModuleType]:
     def load() -> ModuleType:
-        name = f"unlearning_harness_plugin_{path.stem}"
+        # Named by content too: source digests are remembered by module, and two files may share a name.
+        name = f"unlearning_harness_plugin_{path.stem}_{digest_file(path)[:12]}"
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise PluginError(f"--plugin {path}: not a Python file")

@@ -82,12 +82,12 @@ def test_the_returned_model_is_what_was_made(method: Any) -> None:
 
 @pytest.mark.parametrize("method", ALL)
 def test_rates_follow_the_schedule(method: Any) -> None:
-    check_rates_follow_the_schedule(method, task_for(method))
+    check_rates_follow_the_schedule(method, task_for(method, "normalised"))
 
 
 @pytest.mark.parametrize("method", those(lambda method: hasattr(method, "lr_step")))
 def test_a_stepped_rate_falls(method: Any) -> None:
-    check_rates_follow_the_schedule(attrs.evolve(method, epochs=2, lr_step=1), task_for(method))
+    check_rates_follow_the_schedule(attrs.evolve(method, epochs=2, lr_step=1), task_for(method, "normalised"))
 
 
 @pytest.mark.parametrize("method", ALL)
@@ -168,8 +168,8 @@ BROKEN: list[tuple[Check, Any, str, str]] = [
     (check_retain_set_matters, broken.ClampedRetainLoss(), "convolutional", "retain set does not matter"),
     (check_returned_model_is_what_was_made, broken.WrongModelEvaluated(), "convolutional", "logits are not of"),
     (check_returned_model_is_what_was_made, broken.LeftInTrainingMode(), "normalised", "evaluating|logits are not of"),
-    (check_rates_follow_the_schedule, broken.MilestoneNeverReached(), "convolutional", "never takes effect"),
-    (check_rates_follow_the_schedule, broken.RISING_PENALTY, "convolutional", "the penalty does not decay"),
+    (check_rates_follow_the_schedule, broken.MilestoneNeverReached(), "normalised", "never takes effect"),
+    (check_rates_follow_the_schedule, broken.RISING_PENALTY, "normalised", "the penalty does not decay"),
     (check_outputs_keep_their_number, broken.NeverPruned(), "convolutional", "the number of outputs has changed"),
     (check_divergence_is_per_example, broken.DIVIDED_BY_CLASSES, "convolutional", "0.333 of the divergence"),
     (check_layers_run_in_the_declared_mode, broken.SilentEvaluationMode(), "normalised", "statistics stayed"),
