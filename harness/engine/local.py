@@ -10,15 +10,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 
 from harness.context import Context, Place
 from harness.engine.outcome import Outcome
 from harness.engine.queue import StageQueue, hand_out
-from harness.engine.worker import PRELOAD, execute_stage, work
+from harness.engine.worker import ONE_THREAD, PRELOAD, environment, execute_stage, work
 from harness.plan import Stage
 from harness.plugins import Registry
 
@@ -83,7 +82,7 @@ def start_pool(jobs: int) -> ProcessPoolExecutor:
     method = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
     if sys.platform != "win32":
         method.set_forkserver_preload([PRELOAD])
-    with _environment({"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}):
+    with environment(ONE_THREAD):
         pool = ProcessPoolExecutor(jobs, mp_context=method, initializer=_start)
         # The fork server inherits the environment of the moment at which it starts.
         pool.submit(os.getpid).result()
@@ -100,17 +99,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

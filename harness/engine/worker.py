@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
@@ -141,6 +142,9 @@ def _timer(seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
 @contextmanager
 def single_thread() -> Iterator[None]:
     """Run the block on one thread of every numerical library that is loaded."""
@@ -151,8 +155,24 @@ def single_thread() -> Iterator[None]:
     if torch:
         torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        # Libraries that the block loads first read the environment.
+        with environment(ONE_THREAD), threadpool_limits(1):
             yield
     finally:
         if torch and threads:
             torch.set_num_threads(threads)
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables inside the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
