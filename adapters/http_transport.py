@@ -110,7 +110,8 @@ class Transport:
         connection = self._connection or self._connect()
         self._connection = connection
         # The socket's own timeout starts again with every byte, so a server that drips could hold us for ever.
-        watchdog = threading.Timer(self._timeout, _cut, [connection])
+        late = threading.Event()
+        watchdog = threading.Timer(self._timeout, _cut, [connection, late])
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -118,16 +119,18 @@ class Transport:
             response = connection.getresponse()
             content = response.read(LARGEST_ANSWER + 1)
         except (OSError, http.client.HTTPException) as error:
-            if not watchdog.is_alive():
+            if late.is_set():
                 raise TimeoutError from error
             raise
         finally:
-            late = not watchdog.is_alive()
             watchdog.cancel()
-        if late:
+        if late.is_set():
             raise TimeoutError
         if len(content) > LARGEST_ANSWER:
             raise ServerError(f"{self._name} answers with more than {LARGEST_ANSWER >> 20} MiB")
+        # A read of limited size does not complain of an answer that ends before its announced length.
+        if response.length:
+            raise http.client.IncompleteRead(content, response.length)
         if response.will_close:
             self._drop()
         return Answer(response.status, printable(response.reason), dict(response.headers), content)
@@ -166,7 +169,8 @@ def printable(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    late.set()  # first: the cut wakes the reader, who asks at once
     with suppress(OSError, AttributeError):
         connection.sock.shutdown(socket.SHUT_RDWR)
 
