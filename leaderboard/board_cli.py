@@ -64,6 +64,23 @@ def build_command(rows: Path, out: Path) -> None:
 
 @leaderboard.command()
 @_rows
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of the exports.")
+@click.option("--hub-dataset", default="", metavar="ID",
+              help="Also write .eval_results for the Hugging Face hub, under this benchmark data set's id.")
+def export(rows: Path, out: Path, hub_dataset: str) -> None:
+    """Write a board as JSON lines with its schema, CSV, Croissant, every_eval_ever, and Parquet if pyarrow is there.
+
+    \b
+    unlearn leaderboard export --out exports
+    """
+    from leaderboard.exporting import write_exports
+
+    for path in write_exports(read_board(rows).rows, out, hub_dataset):
+        click.echo(str(path))
+
+
+@leaderboard.command()
+@_rows
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
 def serve(rows: Path, port: int) -> None:
     """Build the site in a temporary folder and serve it to this machine until interrupted.

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from leaderboard.verification import Verdict
 
 _path = click.Path(path_type=Path)
 
@@ -80,6 +84,47 @@ def report(run: Path, out: Path, store: Path | None, data_root: Path | None) -> 
     click.echo(str(out))
 
 
+@click.command("rerun")
+@click.argument("rows", type=_path)
+@click.option("--row", "prefix", required=True, metavar="ID", help="Beginning of the row's id.")
+@click.option("--suite", type=_path, metavar="FILE.toml", help="The row's suite, if it is not a registered one.")
+@click.option("--plugin", "plugins", multiple=True, type=_path, metavar="FILE",
+              help="Plugin of the method; repeatable.")
+@click.option("--store", type=_path, default=Path("unlearn-rerun"), show_default=True, metavar="DIR",
+              help="A store of its own: what the first run made would prove nothing.")
+@click.option("--data-root", type=_path, envvar="UNLEARN_DATA_ROOT", metavar="DIR",
+              help="Folder of the data sets [env: UNLEARN_DATA_ROOT].")
+@click.option("--device", default="cpu", show_default=True, metavar="D", help="cpu or cuda.")
+@click.option("--jobs", type=click.IntRange(0), metavar="N", help="Worker processes [default: one per core].")
+def rerun_command(rows: Path, prefix: str, suite: Path | None, plugins: tuple[Path, ...], store: Path,
+                  data_root: Path | None, device: str, jobs: int | None) -> None:
+    """Run a row of ROWS again from its settings and seeds; exit code 1 if a score leaves the row's noise floor.
+
+    \b
+    unlearn rerun leaderboard/rows/digits-v1.jsonl --row 0123456789ab
+    """
+    from tabulate import tabulate
+
+    from harness.context import Place
+    from harness.plugins import load_registry
+    from harness.suite import load_suite
+    from leaderboard.board import Board
+    from leaderboard.compare import gather
+    from leaderboard.formats import number
+    from leaderboard.rerun import rerun
+
+    row = Board(rows=tuple(gather([rows]))).find(prefix)
+    registry = load_registry(plugins)
+    place = Place(store=store, data_root=data_root, device=device, plugins=plugins)
+    found = rerun(row, load_suite(suite) if suite else registry.suites[row.suite.name], registry, place, jobs=jobs)
+    click.echo(tabulate(
+        [[one.name, number(one.given, one.unit), number(one.found, one.unit), number(one.floor, one.unit),
+          "yes" if one.holds else "NO"] for one in found],
+        headers=["score", "row", "again", "noise floor", "reproduced"], disable_numparse=True, stralign="right"))
+    if not all(one.holds for one in found):
+        click.get_current_context().exit(1)
+
+
 @click.command("compare")
 @click.argument("rows", type=_path, nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Show rows of different protocols too, marked as such.")
@@ -103,7 +148,7 @@ def compare_command(rows: tuple[Path, ...], force: bool, columns: tuple[str, ...
         click.echo(note, err=as_rows)
 
 
-def _verdict(rows: Path, data_root: Path | None, key: Path | None):  # type: ignore[no-untyped-def]
+def _verdict(rows: Path, data_root: Path | None, key: Path | None) -> Verdict:
     from harness.plugins import load_registry
     from leaderboard.verification import verify_bundle, verify_rows
 

@@ -22,15 +22,20 @@ FIGURES = ("value", "low", "high", "gap", "gap_low", "gap_high", "oracle", "floo
 
 def csv_text(rows: Sequence[Row]) -> str:
     """Return rows as CSV, one line each, nine columns a score; safe to open with a spreadsheet."""
-    names = list(dict.fromkeys(full_name(score) for row in rows for score in row.scores))
+    header, lines = flat_rows(rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*FACTS, *(_plain(f"{name} {figure}") for name in names for figure in FIGURES)])
-    for row in rows:
-        scores = [(row.score(name), figure) for name in names for figure in FIGURES]
-        writer.writerow([*map(_plain, _facts(row)),
-                         *("" if score is None else _plain(getattr(score, figure)) for score, figure in scores)])
+    writer.writerows([_plain(value) for value in line] for line in (header, *lines))
     return out.getvalue()
+
+
+def flat_rows(rows: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
+    """Return (names of columns, values by row and column); None where a row lacks a score."""
+    names = list(dict.fromkeys(full_name(score) for row in rows for score in row.scores))
+    header = [*FACTS, *(f"{name} {figure}" for name in names for figure in FIGURES)]
+    lines = [[*_facts(row), *(None if (score := row.score(name)) is None else getattr(score, figure)
+                              for name in names for figure in FIGURES)] for row in rows]
+    return header, lines
 
 
 def _facts(row: Row) -> list[object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from attrs import frozen
@@ -25,7 +25,7 @@ def histogram(name: str, title: str, groups: Groups, bins: Values) -> str:
     axis = linear_axis([float(bins[0]), float(bins[-1])], 4.0, WIDTH - 4.0)
     parts: list[Element] = [element("title", title, id=f"{name}-title")]
     for part, share in shares.items():
-        parts.append(element("path", class_=f"area {part}", d=_outline(share / top, bins, axis.at, closed=True)))
+        parts.append(element("path", class_=f"area {part}", d=_outline(share / top, bins, axis.at)))
     parts += [element("path", class_="frame", d=f"M0 {HEIGHT - BOTTOM:.0f}H{WIDTH:.0f}")]
     for value, label in axis.ticks[::2]:
         parts.append(element("text", label, class_="tick", x=axis.at(value), y=HEIGHT - 5, text_anchor="middle"))
@@ -41,11 +41,11 @@ def _share(values: Values, bins: Values) -> Values:
     return found
 
 
-def _outline(heights: Values, bins: Values, at, *, closed: bool) -> str:  # type: ignore[no-untyped-def]
+def _outline(heights: Values, bins: Values, at: Callable[[float], float]) -> str:
     base = HEIGHT - BOTTOM
     steps = "".join(f"V{base - height * (base - 6):.1f}H{at(float(right)):.1f}"
                     for height, right in zip(heights, bins[1:], strict=True))
-    return f"M{at(float(bins[0])):.1f} {base:.0f}{steps}" + (f"V{base:.0f}z" if closed else "")
+    return f"M{at(float(bins[0])):.1f} {base:.0f}{steps}V{base:.0f}z"
 
 
 @frozen(kw_only=True, eq=False)

@@ -8,10 +8,10 @@ import click
 
 from harness import hookimpl
 from leaderboard.board_cli import leaderboard
-from leaderboard.cli import compare_command, report, submit, verify
+from leaderboard.cli import compare_command, report, rerun_command, submit, verify
 
 
 @hookimpl
 def harness_commands() -> Sequence[click.Command]:
     """Return the leaderboard's commands."""
-    return [verify, submit, compare_command, report, leaderboard]
+    return [verify, submit, compare_command, report, rerun_command, leaderboard]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from harness.store import Store
 from harness.suite import Suite
 from harness.summary import make_rows
 from leaderboard.bundle import record_file, store_of
-from leaderboard.flags import find_flags
+from leaderboard.flags import Flag, find_flags
 from leaderboard.histograms import Curve, histogram, roc
 from leaderboard.names import NOTHING
 from leaderboard.plots import cost_plot, privacy_plot
@@ -86,7 +86,8 @@ def make_report(record: RunRecord, samples: Samples | None) -> str:
     """Return the report of a run as HTML; histograms only with ``samples``."""
     rows = make_rows(record)
     flags = find_flags(rows)
-    modes = tuple(_mode(access, [row for row in rows if row.method.access == access], flags)
+    shown = tuple(record.suite.get("columns", ()))
+    modes = tuple(_mode(access, [row for row in rows if row.method.access == access], flags, shown)
                   for access in dict.fromkeys(row.method.access for row in rows))
     static = files("leaderboard") / "static"
     style, script = ((static / name).read_text(encoding="utf-8") for name in ("style.css", "board.js"))
@@ -112,9 +113,9 @@ def _dataset(record: RunRecord, registry: Registry, store: Path, data_root: Path
     return data if data.digest == record.data["digest"] else None
 
 
-def _mode(access: str, rows: Sequence[Row], flags) -> Mode:  # type: ignore[no-untyped-def]
+def _mode(access: str, rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], shown: Sequence[str]) -> Mode:
     name = access.replace("+", "-")
-    return Mode(access=access, table=make_table(rows, flags, _anchor),
+    return Mode(access=access, table=make_table(rows, flags, _anchor, shown),
                 cost=Markup(cost_plot(rows, _anchor, f"cost-{name}")),
                 privacy=Markup(privacy_plot(rows, _anchor, f"privacy-{name}")))
 

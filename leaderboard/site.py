@@ -14,7 +14,6 @@ from attrs import field, frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.digests import canonical_json
 from harness.errors import HarnessError
 from harness.rows import Row
 from harness.settings import as_json
@@ -22,7 +21,7 @@ from leaderboard import formats
 from leaderboard.board import Board
 from leaderboard.catalog import Catalog
 from leaderboard.charts import swarm
-from leaderboard.exports import csv_text, row_schema
+from leaderboard.exporting import export_files
 from leaderboard.flags import Flag, find_flags
 from leaderboard.glossary import TARGET, meaning
 from leaderboard.names import kind_of, method_names, slug
@@ -101,7 +100,7 @@ def make_site(board: Board, catalog: Catalog) -> Site:
     """Return the site before it is written."""
     flags = find_flags(board.current)
     return Site(board=board, catalog=catalog, flags=flags, names=method_names(board.rows),
-                pages=tuple(_suite_pages(board, flags)), environment=make_environment())
+                pages=tuple(_suite_pages(board, catalog, flags)), environment=make_environment())
 
 
 def make_environment() -> Environment:
@@ -121,7 +120,7 @@ def _up(row: Row) -> str:
     return f"../{row_page(row)}"
 
 
-def _suite_pages(board: Board, flags: Mapping[str, Sequence[Flag]]) -> list[SuitePage]:
+def _suite_pages(board: Board, catalog: Catalog, flags: Mapping[str, Sequence[Flag]]) -> list[SuitePage]:
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in board.latest:
         groups.setdefault((row.suite.name, row.method.access), []).append(row)
@@ -129,10 +128,11 @@ def _suite_pages(board: Board, flags: Mapping[str, Sequence[Flag]]) -> list[Suit
     for (suite, access), rows in groups.items():
         counted = tuple(row for row in rows if not row.retracted)
         if counted:
+            known = catalog.suite(counted[0])
             pages.append(SuitePage(
                 suite=suite, access=access, href=f"suites/{slug(suite)}.{slug(access.replace('+', '-'))}.html",
                 rows=counted, withdrawn=tuple(row for row in rows if row.retracted),
-                table=make_table(counted, flags, _up)))
+                table=make_table(counted, flags, _up, known.columns if known else ())))
     return pages
 
 
@@ -157,11 +157,10 @@ def _write(site: Site, out: Path) -> int:
 def _data(site: Site) -> dict[str, str]:
     """Return the data files by name: what the pages show, for programs."""
     rows = site.board.rows
-    return {
-        "rows.jsonl": "".join(canonical_json(as_json(row)).decode() + "\n" for row in rows),
-        "rows.csv": csv_text(rows), "row.schema.json": json.dumps(row_schema(), indent=1) + "\n",
-        MARKER: json.dumps({"site": "unlearning-harness leaderboard", "rows": len(rows)}) + "\n",
-    }
+    wanted = ("rows.jsonl", "rows.csv", "row.schema.json", "croissant.json")
+    files = export_files(rows)
+    return {**{name: files[name] for name in wanted},
+            MARKER: json.dumps({"site": "unlearning-harness leaderboard", "rows": len(rows)}) + "\n"}
 
 
 def _by_suite(site: Site) -> dict[str, list[tuple[SuitePage, Markup]]]:

@@ -106,10 +106,18 @@ def row_page(row: Row) -> str:
     return f"rows/{row.id[:16]}.html"
 
 
-def make_table(rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], link: Link) -> Table:
-    """Return the table of rows that share a protocol and an access mode."""
+def make_table(rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], link: Link,
+               preferred: Sequence[str] = ()) -> Table:
+    """Return the table of rows that share a protocol and an access mode.
+
+    Args:
+        rows: the rows.
+        flags: by row id.
+        link: where a row's title leads.
+        preferred: names of the scores to show first, as the suite lists them.
+    """
     measure = main_measure(rows)
-    columns = make_columns(rows, measure)
+    columns = make_columns(rows, measure, preferred)
     ranks = standings(rows, measure)
     strips = len(rows) <= MOST_STRIPS
     lines = [Line(row=row, kind=kind_of(row), href=link(row), rank=ranks.get(row.id),
@@ -123,8 +131,8 @@ def make_table(rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], link: L
                  lines=tuple(line for line in lines if line.kind != "oracle"))
 
 
-def make_columns(rows: Sequence[Row], measure: Measure | None) -> tuple[Column, ...]:
-    """Return the scores of rows: what they are ranked by first, then auditor by auditor as they appear."""
+def make_columns(rows: Sequence[Row], measure: Measure | None, preferred: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Return the scores of rows: what they are ranked by, then what is preferred, then as they appear."""
     found: dict[str, dict[str, list[RowScore]]] = {}
     for row in rows:
         for score in row.scores:
@@ -133,7 +141,12 @@ def make_columns(rows: Sequence[Row], measure: Measure | None) -> tuple[Column, 
         Column(column=full_name(scores[0]), auditor=auditor, name=name, unit=scores[0].unit, meaning=meaning(scores[0]),
                floor=number(scores[0].floor, scores[0].unit), scale=make_scale(scores))
         for auditor, names in found.items() for name, scores in names.items()]
-    return tuple(sorted(columns, key=lambda column: measure is None or column.column != measure.column))
+    def place(column: Column) -> int:
+        if measure is not None and column.column == measure.column:
+            return -1
+        wanted = [i for i, name in enumerate(preferred) if name in (column.name, column.column)]
+        return wanted[0] if wanted else len(preferred)
+    return tuple(sorted(columns, key=place))
 
 
 def is_near(row: Row, score: RowScore) -> bool:

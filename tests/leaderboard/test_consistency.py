@@ -55,7 +55,8 @@ def test_a_result_without_scores_and_a_score_given_twice_are_found(rows):
     row = named(rows, "far")
 
     assert number_problems(attrs.evolve(row, scores=())) == ["status is ok, but there is no score"]
-    assert "two scores are called 'accuracy/UA'" in number_problems(attrs.evolve(row, scores=(*row.scores, row.scores[0])))
+    repeated = attrs.evolve(row, scores=(*row.scores, row.scores[0]))
+    assert "two scores are called 'accuracy/UA'" in number_problems(repeated)
 
 
 def test_the_plain_parts_of_honest_rows_are_whole(rows):
