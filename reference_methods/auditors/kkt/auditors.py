@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness import AuditCase, AuditReport, Needs, Scope
 from harness.models import HasParameters
-from reference_methods.auditors.kkt.report import Recovered, make_report
+from reference_methods.auditors.kkt.report import Recovered, empty_report, make_report
 from reference_methods.auditors.kkt.training import TrainingFacts, training_facts
 from reference_methods.auditors.kkt.unseen import HeldOut, split_test
 
@@ -71,7 +71,7 @@ class Kkt:
         return Needs(models=True)
 
     def audit(self, case: AuditCase) -> AuditReport:
-        """Return AUCs, correlations and V, or no scores and the reason in the notes if there is nothing to recover."""
+        """Return the size of the bank, AUCs, correlations and V; if the bank is empty, the reason in the notes."""
         from reference_methods.auditors.kkt.network import NotHomogeneous
         from reference_methods.auditors.kkt.span import image_span
 
@@ -79,14 +79,14 @@ class Kkt:
         try:
             network = self._network(case)
         except NotHomogeneous as reason:
-            return AuditReport(scores=(), notes={"inconclusive": str(reason), **attrs.asdict(facts)})
+            return empty_report(case, str(reason), attrs.asdict(facts))
         held_out = split_test(case.data.test.labels, case.data.train.labels, case.request, self.never_seen, case.seed)
         found = self._recover(case, network, held_out)
         notes = {**attrs.asdict(facts), **_facts_of(found)}
         bank = found.candidates.flatten(0, 1).numpy()
         if len(bank) == 0 or not np.ptp(bank, axis=1).any():
             cause = "all candidates are blank" if len(bank) else "every restart diverged"
-            return AuditReport(scores=(), notes={"inconclusive": f"the bank is empty: {cause}", **notes})
+            return empty_report(case, f"the bank is empty: {cause}", notes)
         if facts.loss > self.largest_loss:
             notes["weak"] = (f"the mean loss on the retain set is {facts.loss:.3g}, above {self.largest_loss:g}: "
                              "no evidence proves nothing")
@@ -106,14 +106,11 @@ class Kkt:
         model = case.models["unlearned"]
         if not isinstance(model, HasParameters):
             raise NotHomogeneous(f"{type(model).__name__} has no parameters that can be read")
-        network = read_network(model.parameters(), getattr(torch, self.dtype))
         probe = case.data.test.inputs[:32]
         if probe.ndim != 4 or min(probe.shape[2:]) < 3:
             raise NotHomogeneous(f"inputs of shape {probe.shape[1:]} are no images; expected (channels, height, width) "
                                  "of at least 3 x 3")
-        if network.inputs != probe[0].size:
-            raise NotHomogeneous(f"the first weight matrix takes {network.inputs} values, the images have "
-                                 f"{probe[0].size}; expected a fully connected network")
+        network = read_network(model.parameters(), probe[0].size, getattr(torch, self.dtype))
         expected = case.unlearned.test[:32]
         outputs = network.outputs_of(torch.tensor(probe, dtype=network.weights[0].dtype).flatten(1)).numpy()
         if outputs.shape != expected.shape or np.abs(outputs - expected).max() > _SAME_LOGITS * (

@@ -31,8 +31,6 @@ class ReluNetwork:
     bias: Tensor | None = None
 
     def __attrs_post_init__(self) -> None:
-        if not self.weights:
-            raise NotHomogeneous("the network has no weight matrix")
         for number, (first, second) in enumerate(pairwise(self.weights), start=1):
             if second.shape[1] != first.shape[0]:
                 raise NotHomogeneous(f"layer {number} has {first.shape[0]} outputs but layer {number + 1} takes "
@@ -98,19 +96,24 @@ def competing_directions(outputs: Tensor, labels: Tensor) -> Tensor:
     return own.to(outputs.dtype).scatter(-1, best, -1.0)
 
 
-def read_network(parameters: Mapping[str, NDArray[Any]], dtype: torch.dtype = torch.float32) -> ReluNetwork:
+def read_network(parameters: Mapping[str, NDArray[Any]], inputs: int,
+                 dtype: torch.dtype = torch.float32) -> ReluNetwork:
     """Return the network behind what ``HasParameters.parameters()`` gives.
 
     Args:
         parameters: arrays by name, in the order of the layers; a layer's weight and bias differ in the last part of
-            their names only, as ``hidden1.weight`` and ``hidden1.bias`` do.
+            their names only, as ``hidden1.weight`` and ``hidden1.bias`` do. Matrices are (outputs, inputs) as in
+            PyTorch or (inputs, outputs) as in scikit-learn.
+        inputs: D, number of values in one input, which tells the two apart.
         dtype: of the tensors.
 
     Raises:
         NotHomogeneous: if there is anything but fully connected layers with a bias in the first only, saying what.
     """
     weights = {name: value for name, value in parameters.items() if value.ndim == 2}
-    first = next(iter(weights), "")
+    if not weights:
+        raise NotHomogeneous("the network has no weight matrix")
+    first = next(iter(weights))
     biases: list[NDArray[Any]] = []
     for name, value in parameters.items():
         if value.ndim == 2:
@@ -122,8 +125,13 @@ def read_network(parameters: Mapping[str, NDArray[Any]], dtype: torch.dtype = to
             raise NotHomogeneous(f"'{name}' is a bias after the first layer, which makes the network inhomogeneous; "
                                  'train with the setting bias = "first"')
         biases.append(value)
-    return ReluNetwork(weights=tuple(torch.tensor(value, dtype=dtype) for value in weights.values()),
-                       bias=torch.tensor(biases[0], dtype=dtype) if biases else None)
+    if inputs not in weights[first].shape:
+        raise NotHomogeneous(f"'{first}' of shape {weights[first].shape} does not take inputs of {inputs} values; "
+                             "expected a network of fully connected layers")
+    turned = weights[first].shape[1] != inputs
+    return ReluNetwork(
+        weights=tuple(torch.tensor(value.T if turned else value, dtype=dtype) for value in weights.values()),
+        bias=torch.tensor(biases[0], dtype=dtype) if biases else None)
 
 
 def _layer(name: str) -> str:

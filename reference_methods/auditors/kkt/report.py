@@ -84,6 +84,7 @@ def make_report(case: AuditCase, held_out: HeldOut, recovered: Recovered, notes:
     found = {name: tuple(_compare(case, held_out, getattr(near, name), group) for group in (forget, kept))
              for name in _STATISTICS}
     scores = (
+        _bank_score(case, len(recovered.bank)),
         *(score for name, title in _STATISTICS.items() for score in _auc_scores(title, *found[name])),
         *_mean_scores(near.correlation, forget, kept),
         *_v_scores(near.ssim.train[forget.train]),
@@ -98,6 +99,11 @@ def make_report(case: AuditCase, held_out: HeldOut, recovered: Recovered, notes:
              "ssim": "gaussian-3, stretched", "never_seen": len(held_out.unseen)}
     figures = {"recovered.png": _sheet(case, near), "margins.png": _margin_plot(case, near.correlation)}
     return AuditReport(scores=scores, per_sample=per_sample, notes={**notes, **facts}, figures=figures)
+
+
+def empty_report(case: AuditCase, reason: str, notes: dict[str, Any]) -> AuditReport:
+    """Return the report where nothing could be recovered, which is no evidence that anything was forgotten."""
+    return AuditReport(scores=(_bank_score(case, 0),), notes={"inconclusive": reason, **notes})
 
 
 def nearness(case: AuditCase, held_out: HeldOut, recovered: Recovered) -> Nearness:
@@ -133,6 +139,10 @@ def groups(case: AuditCase, held_out: HeldOut) -> tuple[Group, Group]:
 def _compare(case: AuditCase, held_out: HeldOut, values: Similarities, group: Group) -> Evidence:
     return evidence(values.train[group.train], values.unseen[group.unseen], case.data.train.labels[group.train],
                     case.data.test.labels[held_out.unseen][group.unseen])
+
+
+def _bank_score(case: AuditCase, size: int) -> Score:
+    return Score(name="KKT bank", value=size, n=len(case.data.train), unit="candidates", target="higher")
 
 
 def _auc_scores(prefix: str, forget: Evidence, kept: Evidence) -> tuple[Score, ...]:

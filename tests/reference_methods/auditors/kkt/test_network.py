@@ -10,7 +10,7 @@ PARAMETERS = {"hidden1.weight": np.ones((3, 2)), "hidden1.bias": np.ones(3), "ou
 
 
 def test_a_chain_of_matrices_with_a_first_bias_is_read():
-    network = read_network(PARAMETERS, torch.float64)
+    network = read_network(PARAMETERS, 2, torch.float64)
 
     assert (network.inputs, network.outputs, network.classes) == (2, 4, 4)
     assert list(network.parameters) == ["W1", "b1", "W2"]
@@ -18,7 +18,7 @@ def test_a_chain_of_matrices_with_a_first_bias_is_read():
 
 
 def test_one_output_stands_for_two_classes():
-    assert read_network({"w": np.ones((1, 2))}).classes == 2
+    assert read_network({"w": np.ones((1, 2))}, 2).classes == 2
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -30,12 +30,25 @@ def test_one_output_stands_for_two_classes():
 ])
 def test_anything_else_is_refused_with_its_name(change, message):
     with pytest.raises(NotHomogeneous, match=message):
-        read_network({**PARAMETERS, **change})
+        read_network({**PARAMETERS, **change}, 2)
 
 
 def test_no_matrix_at_all_is_refused():
     with pytest.raises(NotHomogeneous, match="no weight matrix"):
-        read_network({})
+        read_network({}, 2)
+
+
+def test_matrices_may_be_stored_either_way_round():
+    turned = {name: value.T for name, value in PARAMETERS.items()}
+
+    weights = read_network(turned, 2).weights
+
+    assert [tuple(weight.shape) for weight in weights] == [(3, 2), (4, 3)]
+
+
+def test_a_first_matrix_for_other_inputs_is_refused():
+    with pytest.raises(NotHomogeneous, match="does not take inputs of 7 values"):
+        read_network(PARAMETERS, 7)
 
 
 def test_scaling_all_parameters_scales_the_outputs_by_the_power_of_the_depth():

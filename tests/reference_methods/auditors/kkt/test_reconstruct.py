@@ -62,7 +62,7 @@ def test_adam_is_that_of_torch():
 
 
 def test_the_same_seed_gives_the_same_candidates(original):
-    network = read_network(original.parameters())
+    network = read_network(original.parameters(), 64)
     runs = [reconstruct(network, 16, adaptive_sweep(2, 0), UNIT, seed=7, options=Options(steps=5)) for _ in range(2)]
 
     assert torch.equal(runs[0].candidates, runs[1].candidates)
@@ -80,7 +80,7 @@ def test_candidates_stay_in_the_range_of_pixels(original, data):
     images = torch.tensor(data.test.inputs).flatten(1)
     pixels = PixelRange(low=images.amin(dim=0), high=images.amax(dim=0))
 
-    found = reconstruct(read_network(original.parameters()), 16, adaptive_sweep(1, 0), pixels, seed=0,
+    found = reconstruct(read_network(original.parameters(), 64), 16, adaptive_sweep(1, 0), pixels, seed=0,
                         options=Options(steps=50, span=False))
 
     assert bool((found.candidates <= pixels.high).all())
@@ -90,7 +90,7 @@ def test_candidates_stay_in_the_range_of_pixels(original, data):
 def test_a_restart_that_diverges_is_left_out_and_counted(original):
     wild = Restart(rate=1e30, multiplier_rate=1e30, spread=1.0, floor=0.1, sharpness=10.0)
 
-    found = reconstruct(read_network(original.parameters()), 16, [wild, RESTART], UNIT, seed=0,
+    found = reconstruct(read_network(original.parameters(), 64), 16, [wild, RESTART], UNIT, seed=0,
                         options=evolve(PUBLISHED, steps=20))
 
     assert found.diverged == 1
@@ -101,7 +101,7 @@ def test_the_search_ends_when_the_residuals_settle(original):
     idle = evolve(RESTART, rate=1e-12, multiplier_rate=1e-12)
     looks = []
 
-    found = reconstruct(read_network(original.parameters()), 16, [idle], UNIT, seed=0, on_check=looks.append,
+    found = reconstruct(read_network(original.parameters(), 64), 16, [idle], UNIT, seed=0, on_check=looks.append,
                         options=Options(steps=1000, check_every=10))
 
     assert found.steps == 20
@@ -109,7 +109,7 @@ def test_the_search_ends_when_the_residuals_settle(original):
 
 
 def test_the_prior_stage_stays_within_reach_of_the_first(original):
-    network = read_network(original.parameters(), torch.float64)
+    network = read_network(original.parameters(), 64, torch.float64)
     options = Options(steps=40, span=False)
 
     first = reconstruct(network, 16, [RESTART], UNIT, seed=0, options=options)
@@ -122,7 +122,7 @@ def test_the_prior_stage_stays_within_reach_of_the_first(original):
 
 
 def test_training_images_lie_in_the_span_and_others_do_not(original, data):
-    span = image_span(read_network(original.parameters(), torch.float64), train_size=16)
+    span = image_span(read_network(original.parameters(), 64, torch.float64), train_size=16)
     seen, unseen = (torch.tensor(images, dtype=torch.float64).flatten(1)
                     for images in (data.train.inputs, data.test.inputs[:16]))
     outside = [((x - x @ span.basis.T @ span.basis).norm(dim=1) / x.norm(dim=1)).median().item()
@@ -134,7 +134,7 @@ def test_training_images_lie_in_the_span_and_others_do_not(original, data):
 
 
 def test_training_images_come_back(original, data):
-    network = read_network(original.parameters())
+    network = read_network(original.parameters(), 64)
     images = torch.tensor(data.test.inputs).flatten(1)
     pixels = PixelRange(low=images.amin(dim=0), high=images.amax(dim=0))
 
