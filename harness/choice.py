@@ -65,9 +65,10 @@ def _chosen_auditors(suite: Suite, registry: Registry, names: Sequence[str]) -> 
         return suite.auditors
     own = {spec.title: spec for spec in suite.auditors}
     for name in names:
-        if name not in own and name not in registry.auditors.entries:
+        if name not in own and name not in registry.auditors.entries and name not in registry.auditors.aliases:
             raise UnknownName("auditor", name, [*own, *registry.auditors])
-    wanted = {name: own.get(name, AuditorSpec(name=name)) for name in names}
+    wanted = {name: own[name] if name in own else AuditorSpec(name=registry.auditors[name].name, label=name)
+              for name in names}
     for name in names:
         needed = configure(registry.auditors[wanted[name].name], wanted[name].settings, f"auditor '{name}'").needs
         for report in needed.reports:

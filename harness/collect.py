@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from harness.audits import Score
+from harness.audits import Auditor, Score
 from harness.calibration import calibrate
 from harness.describe import describe
 from harness.engine import Outcome
@@ -39,8 +39,7 @@ def collect(plan: Plan, store: Store, registry: Registry, failed: Mapping[str, O
         requests=tuple(_request(manifests[key], plan) for key in plan.requests),
         methods=tuple(_method(m.spec.title, m.access, type(m.unlearner), registry, as_json(m.unlearner), m.runs)
                       for m in plan.methods),
-        auditors={title: {**describe(auditor), "note": str(getattr(auditor, "note", ""))}
-                  for title, auditor in plan.auditors.items()},
+        auditors={title: _auditor(auditor) for title, auditor in plan.auditors.items()},
         cells=tuple(_cell(cell, manifests, failed) for cell in plan.cells),
         skipped=tuple(_skipped(skipped, registry) for skipped in plan.skipped),
         originals=tuple(manifests[key].digest for key in plan.originals),
@@ -50,6 +49,10 @@ def collect(plan: Plan, store: Store, registry: Registry, failed: Mapping[str, O
                   "stage_seconds": {kind: round(value, 3) for kind, value in sorted(spent.items())}},
         environment=environment(device))
     return attrs.evolve(record, calibration=calibrate(record))
+
+
+def _auditor(auditor: Auditor) -> Settings:
+    return {**describe(auditor), "note": str(getattr(auditor, "note", "")), "shadows": auditor.needs.shadows > 0}
 
 
 def _request(manifest: Manifest, plan: Plan) -> RequestRecord:

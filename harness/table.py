@@ -49,7 +49,18 @@ def notes(record: RunRecord, rows: Sequence[Row]) -> list[str]:
     lines += [f"{s.kind} {s.title}: skipped, {s.reason}" for s in record.skipped if not s.method]
     lines += [f"{m.title}: {m.note}" for m in {m.title: m for m in record.methods}.values() if m.note]
     lines += [f"{title}: {auditor['note']}" for title, auditor in record.auditors.items() if auditor.get("note")]
-    return [*lines, *_gate_notes(rows), *_calibration_notes(record)]
+    return [*lines, *_shadow_notes(record, rows), *_gate_notes(rows), *_calibration_notes(record)]
+
+
+def _shadow_notes(record: RunRecord, rows: Sequence[Row]) -> list[str]:
+    titles = [title for title, auditor in record.auditors.items() if auditor.get("shadows")]
+    nulls = [f"{score.name} {score.oracle:.{_digits(score)}f}" for row in rows[:1] for score in row.scores
+             if score.auditor in titles]
+    if not nulls:
+        return []
+    return [f"{', '.join(titles)}: {record.suite['shadows']['count']} shadows a side, trained on the whole training set "
+            "and then unlearned by each method, against retrained ones (harness/shadows.py); the null at this number, "
+            f"retrained ones on both sides: {', '.join(nulls)}"]
 
 
 def _gate_notes(rows: Sequence[Row]) -> list[str]:

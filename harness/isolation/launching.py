@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
 from attrs import define, field, frozen
@@ -27,6 +27,8 @@ from harness.isolation.visible import import_path
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from harness.isolation.child import main; main()"
 _LOOK = 0.05
 _KEPT = 4096
+# Of a jail's /tmp, which is memory.
+_SCRATCH_MB = 512
 # Within this time the interpreter, the libraries and the task are read, even on a busy machine.
 _STARTING = 60.0
 # Users that systemd keeps for services of a moment; nothing else runs as one of them.
@@ -104,7 +106,7 @@ def launch(isolation: Isolation, folder: Path, work: str, device: str,
         environment = _environment(places[2])
         if jail:
             command = bubblewrap.jailed(command, folder, environment, drops_user=isolation.drops_user,
-                                        scratch_mb=isolation.limits.disk_mb, device=device)
+                                        scratch_mb=min(isolation.limits.disk_mb, _SCRATCH_MB), device=device)
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env=environment, cwd=folder, start_new_session=True, pass_fds=(tell,))
         os.close(tell)
@@ -135,13 +137,23 @@ class _Watch:
     peak_mb: float = 0.0
 
     def until_the_end(self) -> Ended:
-        """Return how the child ended; whatever happens here, it is no longer running then."""
+        """Return how the child ended."""
+        with self._output:
+            stopped, ended = self._watched()
+            with suppress(BlockingIOError):
+                while self._read_output():
+                    pass
+        return Ended(code=self.process.returncode, stopped=stopped, seconds=ended - (self.begun_work or self.began),
+                     peak_mb=round(self.peak_mb, 1), said=self.said.decode("utf-8", "replace"))
+
+    def _watched(self) -> tuple[str, float]:
+        """Return why the child was stopped, if it was, and when it ended; whatever happens, it is not running then."""
         stopped = ""
-        # Readable once the process has ended, so that its time is not rounded up to the next look.
-        alive = os.pidfd_open(self.process.pid)
+        os.set_blocking(self._output.fileno(), False)
         try:
-            with selectors.DefaultSelector() as selector:
-                selector.register(alive, selectors.EVENT_READ, lambda: False)
+            with selectors.DefaultSelector() as selector, _ending(self.process.pid) as ending:
+                for descriptor in ending:
+                    selector.register(descriptor, selectors.EVENT_READ, lambda: False)
                 selector.register(self._output, selectors.EVENT_READ, self._read_output)
                 selector.register(self.ready, selectors.EVENT_READ, self._note_beginning)
                 while not stopped and self.process.poll() is None:
@@ -151,25 +163,19 @@ class _Watch:
                     stopped = self._excess()
         finally:
             ended = time.monotonic()
-            os.close(alive)
             self._end()
-        with suppress(BlockingIOError):
-            while self._read_output():
-                pass
-        self.process.stdout.close()  # type: ignore[union-attr]
-        return Ended(code=self.process.returncode, stopped=stopped, seconds=ended - (self.begun_work or self.began),
-                     peak_mb=round(self.peak_mb, 1), said=self.said.decode("utf-8", "replace"))
+        return stopped, ended
 
     @property
-    def _output(self) -> int:
-        descriptor = self.process.stdout.fileno()  # type: ignore[union-attr]
-        os.set_blocking(descriptor, False)
-        return descriptor
+    def _output(self) -> IO[bytes]:
+        if self.process.stdout is None:
+            raise ValueError("the child was started without a pipe for what it prints")
+        return self.process.stdout
 
     def _read_output(self) -> bool:
         """Read what was printed, of which only the end is kept; return whether there may be more."""
         with suppress(BlockingIOError):
-            content = os.read(self._output, 1 << 16)
+            content = os.read(self._output.fileno(), 1 << 16)
             self.printed += len(content)
             self.said = (self.said + content)[-_KEPT:]
             return bool(content) and self.printed <= self._most_printed
@@ -215,6 +221,22 @@ class _Watch:
             self.process.wait()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _ending(process: int) -> Iterator[list[int]]:
+    """Yield a descriptor that is readable once a process has ended, so that its time is not rounded up to a look.
+
+    None where the kernel or a container does not give one.
+    """
+    descriptors: list[int] = []
+    with suppress(OSError):
+        descriptors.append(os.pidfd_open(process))
+    try:
+        yield descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
 def _disk_mb(folder: Path, most_files: int = 10_000) -> float:

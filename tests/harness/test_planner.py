@@ -101,6 +101,11 @@ def test_choosing_an_auditor_brings_the_reports_that_it_needs(tiny):
     assert chosen.auditors[-1].name == "average-gap"
 
 
+def test_an_auditor_can_be_chosen_by_its_other_name(tiny):
+    chosen = choose(tiny, REGISTRY, auditors=["cmia"])
+    assert [(spec.name, spec.title) for spec in chosen.auditors] == [("mia-nn", "cmia")]
+
+
 def test_a_chosen_method_outside_the_suite_runs_with_its_defaults(tiny):
     chosen = choose(tiny, REGISTRY, methods=["ga", "perturb"])
     assert [(spec.title, dict(spec.settings)) for spec in chosen.unlearners] == [

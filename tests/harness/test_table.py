@@ -71,6 +71,14 @@ def test_a_score_that_cries_wolf_is_marked_in_the_heading_and_in_the_notes():
     assert "* the interval of its false-alarm rate leaves out the level" in notes(made, make_rows(made))
 
 
+def test_the_null_at_the_number_of_shadows_stands_under_the_table():
+    made = run(second="klom")
+    made = attrs.evolve(made, auditors={"accuracy": {}, "rmia": {}, "klom": {"shadows": True}},
+                        suite={**made.suite, "shadows": {"count": 16, "block": 16}})
+    line = next(line for line in notes(made, make_rows(made)) if line.startswith("klom: 16 shadows a side"))
+    assert line.endswith("the null at this number, retrained ones on both sides: FT AUC 0.400")
+
+
 def test_a_note_of_an_auditor_is_printed():
     made = attrs.evolve(run(), auditors={"rmia": {"note": "a reconstruction"}, "lira": {"note": ""}, "accuracy": {}})
     assert "rmia: a reconstruction" in notes(made, make_rows(made))
