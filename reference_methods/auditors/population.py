@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-import numpy as np
 from attrs import field, frozen, validators
 
 from harness import AuditCase, AuditReport, Needs, Scope, Score
 from harness.data import Floats, Integers
 from harness.digests import derive_seed
 from reference_methods.auditors.mis import mis
-from reference_methods.auditors.separation import LOW_RATES, Groups, Values, attack_scores, groups, pool_labels
+from reference_methods.auditors.separation import (
+    LOW_RATES,
+    Groups,
+    Values,
+    attack_scores,
+    balanced_accuracy_score,
+    groups,
+    pool_labels,
+)
 from reference_methods.auditors.signals import signal
 
 
@@ -61,11 +68,7 @@ def _accuracy(loss: Values, rows: Groups) -> Score:
     """Return the balanced accuracy of "a loss below the mean of the retain set's is a member's"."""
     threshold = loss[rows.retain].mean()
     found, spared = (loss[rows.forget] < threshold).mean(), (loss[rows.unseen] >= threshold).mean()
-    variance = found * (1 - found) / len(rows.forget) + spared * (1 - spared) / len(rows.unseen)
-    value, reach = 50 * (found + spared), 1.96 * 50 * np.sqrt(variance)
-    return Score(name="Loss accuracy", value=value, low=max(0.0, float(value - reach)),
-                 high=min(100.0, float(value + reach)), standard_error=50 * float(np.sqrt(variance)),
-                 n=len(rows.forget), unit="%", chance=50.0)
+    return balanced_accuracy_score("Loss accuracy", float(found), len(rows.forget), float(spared), len(rows.unseen))
 
 
 @frozen(kw_only=True)

@@ -124,3 +124,31 @@ def low_rates(prefix: str, members: Values, unseen: Values, rates: Sequence[floa
         scores.append(Score(name=name, value=100 * found.value, low=100 * found.low, high=100 * found.high,
                             standard_error=100 * float(spread), n=len(members), unit="%", chance=100 * rate))
     return Scored(scores=tuple(scores), refused=refused)
+
+
+def balanced_accuracy_score(name: str, found: float, members: int, spared: float, others: int) -> Score:
+    """Return the mean of two shares, in per cent, with an interval that has a width at 0 and 1 too.
+
+    Wilson's limits of each share, squared and added (Newcombe 1998, Statistics in Medicine 17(8), method 10).
+
+    Args:
+        name: of the score.
+        found: share of the members that are called members.
+        members: their number.
+        spared: share of the others that are not.
+        others: their number.
+    """
+    limits = np.array([_wilson(found, members), _wilson(spared, others)])
+    below, above = (np.hypot(*(limits[:, side] - (found, spared))) for side in (0, 1))
+    error = np.sqrt(found * (1 - found) / members + spared * (1 - spared) / others)
+    value = 50 * (found + spared)
+    return Score(name=name, value=value, low=max(0.0, float(value - 50 * below)),
+                 high=min(100.0, float(value + 50 * above)), standard_error=50 * float(error), n=members, unit="%",
+                 chance=50.0)
+
+
+def _wilson(share: float, count: int) -> tuple[float, float]:
+    """Return Wilson's 95 % limits of a share."""
+    z = 1.959964
+    centre, reach = share + z**2 / (2 * count), z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return float((centre - reach) / (1 + z**2 / count)), float((centre + reach) / (1 + z**2 / count))

@@ -16,6 +16,7 @@ from reference_methods.auditors.separation import (
     LOW_RATES,
     Values,
     auc_score,
+    balanced_accuracy_score,
     groups,
     low_rates,
     pool_labels,
@@ -23,7 +24,8 @@ from reference_methods.auditors.separation import (
 from reference_methods.auditors.signals import signal
 from reference_methods.auditors.ulira import MODELS_FOR_OWN_VARIANCE, ulira_log_odds
 
-PROTOCOL = "shadow originals: whole training set, seeds of their own; OUT side: retrained; audited model not among them"
+PROTOCOL = ("shadow originals: whole training set, seeds of their own; the whole forget set unlearned at once; OUT side: "
+            "retrained; audited model not among them")
 
 
 @frozen(kw_only=True)
@@ -84,11 +86,7 @@ class ULira:
 
 def _accuracy(members: Values, others: Values) -> Score:
     """Return the balanced accuracy at even odds; odds that are exactly even are a coin's throw."""
-    found, spared = _decided(members), 1 - _decided(others)
-    value = 50 * (found + spared)
-    error = 50 * float(np.sqrt(found * (1 - found) / len(members) + spared * (1 - spared) / len(others)))
-    return Score(name="U-LiRA accuracy", value=value, low=max(0.0, value - 1.96 * error),
-                 high=min(100.0, value + 1.96 * error), standard_error=error, n=len(members), unit="%", chance=50.0)
+    return balanced_accuracy_score("U-LiRA accuracy", _decided(members), len(members), 1 - _decided(others), len(others))
 
 
 def _decided(log_odds: Values) -> float:

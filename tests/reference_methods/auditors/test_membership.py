@@ -157,6 +157,15 @@ def test_the_threshold_is_the_mean_loss_of_the_retain_set():
     assert found.value == pytest.approx(100 * (2 / 4 + 3 / 4) / 2)
 
 
+def test_an_accuracy_of_all_or_nothing_still_has_an_interval():
+    target = np.concatenate([np.full(2 * FORGET, 5.0), np.full(TEST, -5.0)])
+    target[FORGET : 2 * FORGET] = 4.0
+    found = scores(LossThreshold().audit(case(DATA, sample_request(FORGET), target)))["Loss accuracy"]
+    assert (found.value, found.high) == (100.0, 100.0)
+    # Wilson: 1 - 3.84 / (n + 3.84) for 120 and for 240.
+    assert found.low == pytest.approx(100 - 50 * np.hypot(3.8415 / 123.84, 3.8415 / 243.84), abs=1e-3)
+
+
 @pytest.mark.parametrize("audit", [Rmia(), Lira()])
 def test_only_the_references_asked_for_are_used(audit):
     target, others = drawn(6, 1.0)
