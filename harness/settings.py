@@ -57,6 +57,25 @@ def as_json(value: Any) -> Any:
     return value
 
 
+def changed_json(value: Any) -> Any:
+    """Return an attrs value as plain JSON without the fields that have their default.
+
+    A digest of it stays when a later version adds a field; that no default ever changes is up to a test.
+    """
+    if attrs.has(type(value)):
+        own = {f.name: getattr(value, f.name) for f in attrs.fields(type(value)) if not _at_default(value, f)}
+        return {name: changed_json(item) for name, item in own.items()}
+    if isinstance(value, list | tuple):
+        return [changed_json(item) for item in value]
+    return as_json(value)
+
+
+def _at_default(value: Any, field: attrs.Attribute[Any]) -> bool:
+    made: Any = field.default
+    default = made.factory() if hasattr(made, "factory") else made
+    return bool(getattr(value, field.name) == default)
+
+
 def _problem(error: BaseException, kind: type | None) -> str:
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = [f.name for f in attrs.fields(error.cl)] if attrs.has(error.cl) else []

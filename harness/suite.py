@@ -15,7 +15,7 @@ from attrs import field, frozen, validators
 from harness.digests import digest_json
 from harness.errors import BadSetting
 from harness.models import FitOptions
-from harness.settings import Settings, as_json, structure
+from harness.settings import Settings, changed_json, structure
 from harness.tasks import ACCESS, Access, Scope
 
 
@@ -253,7 +253,7 @@ class Suite:
     @property
     def digest(self) -> str:
         """SHA-256 over everything in the suite but its description."""
-        return digest_json({**as_json(self), "description": ""})
+        return digest_json({**changed_json(self), "description": ""})
 
     @property
     def protocol(self) -> str:
@@ -261,10 +261,8 @@ class Suite:
 
         Methods are left out (they are what is compared), auditors and their settings are not.
         """
-        content = as_json(self)
-        for key in ("name", "description", "source", "unlearners", "columns"):
-            content.pop(key)
-        return digest_json(content)
+        compared = ("name", "description", "source", "unlearners", "columns")
+        return digest_json({key: value for key, value in changed_json(self).items() if key not in compared})
 
 
 def load_suite(path: Path) -> Suite:
