@@ -19,7 +19,7 @@ from attrs import frozen
 
 from harness.context import Context, Place
 from harness.cost.estimate import lacking
-from harness.cost.rates import WRITE, Loads, Measured, Rate, Rates, fitted
+from harness.cost.rates import ALONE, UNLEARN, WRITE, Loads, Measured, Rate, Rates, fitted
 from harness.data import Dataset
 from harness.engine.worker import PRELOAD, execute_stage
 from harness.errors import HarnessError
@@ -35,6 +35,8 @@ SECONDS = 10.0
 GROWTH = 4.0
 # Of a stage that is begun when the time is up: most are shorter, and all are worth knowing.
 SHORTEST = 0.05
+# Steps of training that a method's step on an example may cost: two models, both ways, and something beside.
+DEAREST = 6.0
 
 
 @frozen(kw_only=True)
@@ -83,11 +85,25 @@ def calibrate(plan: Plan, todo: Sequence[Stage], data: Dataset, place: Place, re
             took, left = time.monotonic() - began, deadline - time.monotonic()
             if left < GROWTH * took:
                 break
+    most = _most_per_unit(todo, Loads(plan), {name: fitted(some) for name, some in measured.items()}, rates)
     for name, some in measured.items():
-        rates.set(name, fitted(some))
+        rates.set(name, fitted(some, most.get(name, math.inf)))
     if measured:
         rates.set(WRITE, Rate(what="writing an object", fixed=writing))
     rates.save()
+
+
+def _most_per_unit(todo: Sequence[Stage], loads: Loads, fresh: Mapping[str, Rate], rates: Rates) -> dict[str, float]:
+    """Return for every method how many seconds a unit can cost, by the training of a model; empty if that is unknown.
+
+    A method that makes noise, or goes through the layers, takes long on a hundred examples and hardly longer on all.
+    """
+    known = [rate for stage in todo if stage.kind in ALONE
+             if (rate := fresh.get(name := loads.of(stage).name) or rates.get(name))]
+    if not known:
+        return {}
+    return {loads.of(stage).name: DEAREST * known[0].per_unit * float(stage.spec["method"]["settings"].get("epochs", 1))
+            for stage in todo if stage.kind in UNLEARN}
 
 
 @frozen(kw_only=True, eq=False)

@@ -191,13 +191,17 @@ class Measured:
         return round(max(0.0, self.peak_mb - self.load.held_mb), 1)
 
 
-def fitted(measured: Sequence[Measured]) -> Rate:
+def fitted(measured: Sequence[Measured], most: float = math.inf) -> Rate:
     """Return the rate through the last two of ``measured``, which differ in units; through the origin when only one is.
 
     Neither part is negative: what noise makes of it is called fixed.
+
+    Args:
+        measured: of one kind of work, the smallest first.
+        most: seconds that a unit can cost; what is measured beyond that of a few examples is fixed.
     """
     last = measured[-1]
-    per_unit = last.seconds / last.load.units
+    per_unit = min(most, last.seconds / last.load.units)
     if len(measured) > 1:
         before = measured[-2]
         slope = (last.seconds - before.seconds) / (last.load.units - before.load.units)

@@ -74,6 +74,21 @@ def test_a_rate_goes_through_two_measurements_and_has_no_negative_part(points, f
     assert rate.per_unit == pytest.approx(per_unit)
 
 
+def test_what_a_few_examples_cost_beyond_any_training_step_is_fixed():
+    rate = fitted([measured(100, 2.0)], most=0.001)
+    assert (rate.per_unit, rate.fixed) == (0.001, pytest.approx(1.9))
+
+
+def test_a_method_that_was_tried_once_is_not_dearer_per_example_than_several_trainings(plan_of, tiny, place):
+    plan = plan_of(attrs.evolve(tiny, unlearners=(MethodSpec(name="ft", settings={"epochs": 2}),), runs=1))
+    loads, rates = Loads(plan), Rates(place.store)
+
+    calibrate(plan, plan.stages, load_dataset(REGISTRY, plan.suite.data, place), place, REGISTRY, rates, seconds=0.0)
+
+    rate_of = {stage.kind: rates.get(loads.of(stage).name) for stage in plan.stages}
+    assert rate_of["unlearn"].per_unit <= 6 * 2 * rate_of["train"].per_unit
+
+
 def test_seconds_are_those_of_all_stages_shared_among_workers_and_of_the_start(plan_of, tiny, place):
     plan = plan_of(tiny)
     rates = priced(plan, place.store)
