@@ -17,6 +17,9 @@ from harness.errors import BadSetting
 Settings = Mapping[str, Any]
 T = TypeVar("T")
 
+# Metadata of a field that came later: at its default it is left out of the JSON, so that what had a digest keeps it.
+LATER: Mapping[str, Any] = {"later": True}
+
 
 def _strict(expected: type, *accepted: type) -> Any:
     def structure(value: Any, _: Any) -> Any:
@@ -45,7 +48,8 @@ def converter() -> cattrs.Converter:
 def as_json(value: Any) -> Any:
     """Return an attrs value as plain JSON: tables, lists, strings, numbers, booleans and null."""
     if attrs.has(type(value)):
-        return {f.name: as_json(getattr(value, f.name)) for f in attrs.fields(type(value))}
+        return {f.name: as_json(getattr(value, f.name)) for f in attrs.fields(type(value))
+                if not (f.metadata.get("later") and getattr(value, f.name) == f.default)}
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
