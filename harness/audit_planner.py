@@ -149,6 +149,8 @@ def why_not(auditor: Auditor, suite: Suite, capabilities: frozenset[str], adapte
     wanted = 2 if needs.references == -1 else needs.references
     if wanted > suite.references.count:
         return f"needs {wanted} references; the suite has {suite.references.count}"
+    if needs.shadows and suite.requests.sequence > 1:
+        return "needs shadows, which unlearn one request and no sequence of them"
     if needs.shadows > suite.shadows.count:
         return f"needs {needs.shadows} shadows a side; the suite has {suite.shadows.count}"
     poison = suite.data.poison.kind if suite.data.poison else ""

@@ -152,9 +152,9 @@ class AuditCase:
 
     Attributes:
         data: the data set.
-        request: what was to be forgotten.
+        request: what was to be forgotten; at a step of a sequence, by this step and all before it.
         unlearned: signals of the audited model.
-        original: signals of the original it came from, or None (an oracle has none).
+        original: signals of the original it came from, before the first request, or None (an oracle has none).
         oracles: signals of oracles of the same request; the audited model is never among them.
         references: signals of half-split references, or None if not needed.
         shadows: signals of shadows, or None if not needed.

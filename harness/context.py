@@ -138,12 +138,7 @@ class Context:
 
     def request(self, key: str) -> ForgetRequest:
         """Return the forget request that the stage ``key`` made."""
-        def load() -> ForgetRequest:
-            report = self.store.manifest(key).report
-            return ForgetRequest(name=report["name"], scope=report["scope"], classes=tuple(report["classes"]),
-                                 generator=report["generator"], seed=report["seed"],
-                                 forget=self.store.arrays(key, "forget")["forget"])
-        return self._memory.get(("request", key), load)
+        return self._memory.get(("request", key), lambda: stored_request(self.store, key))
 
     def references(self, keys: Sequence[str]) -> References:
         """Return the references of several blocks together."""
@@ -175,6 +170,14 @@ class Context:
         arrays = self.store.arrays(key, "samples") if "samples.safetensors" in manifest.files else {}
         scores = tuple(structure(score, Score, "score") for score in manifest.report["scores"])
         return AuditReport(scores=scores, per_sample=arrays, notes=manifest.report["notes"])
+
+
+def stored_request(store: Store, key: str) -> ForgetRequest:
+    """Return the forget request whose artefact is ``key``."""
+    report, arrays = store.manifest(key).report, store.arrays(key, "forget")
+    return ForgetRequest(name=report["name"], scope=report["scope"], classes=tuple(report["classes"]),
+                         generator=report["generator"], seed=report["seed"], **arrays,
+                         earlier_classes=tuple(report.get("earlier_classes", ())))
 
 
 def load_dataset(registry: Registry, spec: DataSpec, place: Place) -> Dataset:

@@ -81,8 +81,8 @@ def cheaper_forms(plan: Plan) -> Iterator[Suite]:
         while getattr(suite, name) > 1:
             suite = evolve(suite, **{name: getattr(suite, name) - 1})
             yield suite
-    while suite.requests.count > 1:
-        suite = evolve(suite, requests=evolve(suite.requests, count=suite.requests.count - 1))
+    while suite.requests.count > suite.requests.sequence:
+        suite = evolve(suite, requests=evolve(suite.requests, count=suite.requests.count - suite.requests.sequence))
         yield suite
     fewest = 1 + max((auditor.needs.oracles for auditor in plan.auditors.values()), default=1)
     while suite.oracles > max(2, fewest):

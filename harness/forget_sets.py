@@ -20,10 +20,12 @@ def needs_losses(spec: RequestSpec) -> bool:
 
 
 def make_request(spec: RequestSpec, index: int, seed: int, train: Examples, num_classes: int,
-                 losses: Losses | None, poison: Poison | None = None) -> ForgetRequest:
+                 losses: Losses | None, poison: Poison | None = None,
+                 previous: ForgetRequest | None = None) -> ForgetRequest:
     """Return the ``index``-th forget set of ``spec``.
 
-    ``random`` draws without replacement, each index with a ``seed`` of its own, so that two sets may overlap.
+    ``random`` draws without replacement, each index with a ``seed`` of its own, so that two sets may overlap; a later
+    step of a sequence draws from what the earlier ones have left.
     ``class`` takes every training example of ``spec.classes[index]``, or of class ``index`` when none are listed.
     The two loss generators cut one ranking into consecutive slices: index 0 gets the K lowest (highest) losses,
     index 1 the next K, so that their sets are disjoint and less extreme with every index. ``poisoned`` takes the
@@ -38,19 +40,37 @@ def make_request(spec: RequestSpec, index: int, seed: int, train: Examples, num_
         losses: (N,) cross-entropy of every training example under one trained original; needed when `needs_losses`.
             Equal losses rank by index.
         poison: what was done to the training set; needed for ``poisoned``.
+        previous: the step before in a sequence of requests.
 
     Raises:
         BadSetting: if the settings ask for nothing, everything, a part of a sample, a class that is not there, or more
-            slices than the ranking has, or if the losses are missing or not finite.
+            slices than the ranking has, or if the losses are missing or not finite, or if a sequence asks for an example
+            twice.
     """
     if spec.generator == "class":
-        return _whole_class(spec, index, seed, train.labels, num_classes)
-    if spec.generator == "poisoned":
-        return _poisoned_group(index, seed, poison)
-    total = len(train)
+        made = _whole_class(spec, index, seed, train.labels, num_classes)
+    elif spec.generator == "poisoned":
+        made = _poisoned_group(index, seed, poison)
+    else:
+        made = _samples(spec, index, seed, len(train), losses, previous)
+    if previous is None:
+        return made
+    try:
+        return made.after(previous)
+    except ValueError as error:
+        raise BadSetting(f"requests: forget set {index}: {error}") from error
+
+
+def _samples(spec: RequestSpec, index: int, seed: int, total: int, losses: Losses | None,
+             previous: ForgetRequest | None) -> ForgetRequest:
     size = sample_count(spec.size, total, "requests")
     if spec.generator == "random":
-        forget = permutation(total, seed)[:size]
+        drawn = permutation(total, seed)
+        left = drawn if previous is None else drawn[~np.isin(drawn, previous.so_far.forget)]
+        if len(left) < size:
+            raise BadSetting(f"requests: forget set {index} of a sequence asks for {size} examples, but its earlier "
+                             f"steps leave {len(left)} of {total}; lower 'sequence' or 'size'")
+        forget = left[:size]
     else:
         forget = _slice_of_ranking(spec.generator, index, size, _checked(losses, spec.generator, total))
     return ForgetRequest(name=f"{spec.generator}-{size}-of-{total}-{index}", scope="sample", forget=forget,

@@ -29,6 +29,7 @@ class Planner:
         self.suite, self.data, self.registry = suite, data, registry
         self.stages = StageList({**as_json(suite.data), "digest": data.digest}, suite.seed)
         self.skipped: list[Skipped] = []
+        self.unlearned: dict[tuple[str, Access, int, int, int], str] = {}
         architecture = registry.models[suite.model.name]
         adapter = registry.adapters[architecture.adapter]
         self.capabilities = adapter.capabilities
@@ -47,7 +48,7 @@ class Planner:
         """Return the plan."""
         suite = self.suite
         originals = tuple(self._train(i) for i in range(suite.originals))
-        requests = tuple(self._forget(r, originals[0]) for r in range(suite.requests.count))
+        requests = self._requests(originals[0])
         oracles = [[self._retrain(r, request, k) for k in range(suite.oracles)] for r, request in enumerate(requests)]
         wants_references = any(auditor.needs.references for auditor in self.auditors.values())
         audits = AuditPlanner(stages=self.stages, auditors=self.auditors, model=self.model_spec,
@@ -93,11 +94,15 @@ class Planner:
         return self.stages.add("train", f"train original {i}", (), len(self.data.train) * self.suite.recipe.epochs,
                          model=self.model_spec, recipe=self.recipe, seed=self.stages.seed("train", i))
 
-    def _forget(self, r: int, ranking: str) -> str:
-        spec = self.suite.requests
-        inputs = (ranking,) if spec.generator.endswith("-loss") else ()
-        return self.stages.add("forget", f"forget set {r}", inputs, generator=as_json(spec), index=r,
-                         ranking=list(inputs), seed=self.stages.seed("forget", r))
+    def _requests(self, ranking: str) -> tuple[str, ...]:
+        spec, keys = self.suite.requests, list[str]()
+        for r in range(spec.count):
+            ranked = (ranking,) if spec.generator.endswith("-loss") else ()
+            previous: dict[str, Any] = {"previous": keys[-1]} if spec.step(r) else {}
+            keys.append(self.stages.add(
+                "forget", f"forget set {r}", (*ranked, *previous.values()), generator=as_json(spec), index=r,
+                ranking=list(ranked), seed=self.stages.seed("forget", r), **previous))
+        return tuple(keys)
 
     def _retrain(self, r: int, request: str, k: int) -> str:
         return self.stages.add("retrain", f"retrain request {r} oracle {k}", (request,),
@@ -144,12 +149,21 @@ class Planner:
     def _unlearn(self, method: PlannedMethod, label: str, base: Audited, i: int, r: int, run: int) -> str:
         unlearner, access = method.unlearner, method.access
         size = len(self.data.train) if access == "retain+forget" else self.suite.requests.size
-        inputs = [key for key in (base.original, base.request) if key]
-        return self.stages.add(
+        start = self._left_before(method, i, r, run)
+        inputs = [key for key in (base.original, base.request, *start.values()) if key]
+        key = self.stages.add(
             "unlearn", f"unlearn {label}", inputs, work=float(getattr(unlearner, "epochs", 0)) * size,
             limit=self.suite.unlearn_seconds, model=self.model_spec, recipe=self.recipe, original=base.original,
             request=base.request, access=access, method=describe(unlearner),
-            seed=self.stages.seed("unlearn", unlearner.name, access, i, r, run))
+            seed=self.stages.seed("unlearn", unlearner.name, access, i, r, run), **start)
+        self.unlearned[method.spec.title, access, i, r, run] = key
+        return key
+
+    def _left_before(self, method: PlannedMethod, i: int, r: int, run: int) -> dict[str, Any]:
+        """Return the model that the method left at the step before; nothing where the request opens a sequence."""
+        if not self.suite.requests.step(r):
+            return {}
+        return {"start": self.unlearned[method.spec.title, method.access, i, r - 1, run]}
 
     def _auditors(self) -> dict[str, Auditor]:
         chosen: dict[str, Auditor] = {}

@@ -18,7 +18,7 @@ from attrs import field, frozen, validators
 from harness.digests import canonical_json, digest_json
 from harness.errors import BadSetting, RowError
 from harness.record import MethodRecord, RequestRecord
-from harness.settings import Settings, as_json, structure
+from harness.settings import LATER, Settings, as_json, structure
 from harness.suite import Tuning
 
 SCHEMA = 1
@@ -42,6 +42,8 @@ class RowScore:
             itself (target ``lower``), the oracles' own value.
         values: every model's value by original, forget set and run; null where it failed.
         oracle_values: every oracle's value by forget set and oracle.
+        step: where requests form sequences, the step that this is the score of, counted from 1, with one forget set
+            for each sequence; 0 for the score of all of them.
     """
 
     auditor: str
@@ -64,6 +66,7 @@ class RowScore:
     floor: float
     values: Values
     oracle_values: tuple[tuple[float, ...], ...]
+    step: int = field(default=0, validator=validators.ge(0), metadata=LATER)
 
 
 @frozen(kw_only=True)

@@ -17,6 +17,9 @@ from harness.errors import BadSetting
 Settings = Mapping[str, Any]
 T = TypeVar("T")
 
+# Metadata of a field that came later: at its default it is left out of the JSON, so that what had a digest keeps it.
+LATER: Mapping[str, Any] = {"later": True}
+
 
 def _strict(expected: type, *accepted: type) -> Any:
     def structure(value: Any, _: Any) -> Any:
@@ -43,9 +46,10 @@ def converter() -> cattrs.Converter:
 
 
 def as_json(value: Any) -> Any:
-    """Return an attrs value as plain JSON: tables, lists, strings, numbers, booleans and null."""
+    """Return an attrs value as plain JSON: tables, lists, strings, numbers, booleans and null; see `LATER`."""
     if attrs.has(type(value)):
-        return {f.name: as_json(getattr(value, f.name)) for f in attrs.fields(type(value))}
+        return {f.name: as_json(getattr(value, f.name)) for f in attrs.fields(type(value))
+                if not (f.metadata.get("later") and getattr(value, f.name) == f.default)}
     if isinstance(value, Mapping):
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -55,25 +59,6 @@ def as_json(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
-
-
-def changed_json(value: Any) -> Any:
-    """Return an attrs value as plain JSON without the fields that have their default.
-
-    A digest of it stays when a later version adds a field; that no default ever changes is up to a test.
-    """
-    if attrs.has(type(value)):
-        own = {f.name: getattr(value, f.name) for f in attrs.fields(type(value)) if not _at_default(value, f)}
-        return {name: changed_json(item) for name, item in own.items()}
-    if isinstance(value, list | tuple):
-        return [changed_json(item) for item in value]
-    return as_json(value)
-
-
-def _at_default(value: Any, field: attrs.Attribute[Any]) -> bool:
-    made: Any = field.default
-    default = made.factory() if hasattr(made, "factory") else made
-    return bool(getattr(value, field.name) == default)
 
 
 def _problem(error: BaseException, kind: type | None) -> str:

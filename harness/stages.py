@@ -66,13 +66,17 @@ def _forget(spec: Spec, context: Context) -> Done:
     if spec["ranking"]:
         losses = losses_from_logits(context.signals(spec["ranking"][0]).train, data.train.labels)
     generator = structure(dict(spec["generator"]), RequestSpec, "requests")
+    previous = context.request(spec["previous"]) if "previous" in spec else None
     request = make_request(generator, spec["index"], spec["seed"], data.train, data.num_classes, losses,
-                           data.poison)
+                           data.poison, previous)
     request.retain_mask(len(data.train))
     report = {"name": request.name, "scope": request.scope, "classes": list(request.classes),
               "generator": request.generator, "seed": request.seed, "digest": request.digest,
               "size": len(request.forget)}
-    return Done(report=report, arrays={"forget": {"forget": request.forget}})
+    if previous is None:
+        return Done(report=report, arrays={"forget": {"forget": request.forget}})
+    return Done(report={**report, "earlier": len(request.earlier), "earlier_classes": list(request.earlier_classes)},
+                arrays={"forget": {"forget": request.forget, "earlier": request.earlier}})
 
 
 def _train(spec: Spec, context: Context) -> Done:
@@ -121,9 +125,10 @@ def _unlearn(spec: Spec, context: Context) -> Done:
     request = context.request(spec["request"])
     retain = np.flatnonzero(request.retain_mask(len(data.train)))
     task = UnlearnTask(
-        original=context.model(spec["original"], factory), forget=data.train.take(request.forget),
+        original=context.model(spec.get("start", spec["original"]), factory), forget=data.train.take(request.forget),
         retain=data.train.take(retain) if spec["access"] == "retain+forget" else None, request=request,
-        num_classes=data.num_classes, recipe=context.recipe(spec["recipe"]), build=factory.build, seed=spec["seed"])
+        num_classes=data.num_classes, recipe=context.recipe(spec["recipe"]), build=factory.build, seed=spec["seed"],
+        initial=context.model(spec["original"], factory) if "start" in spec else None)
     unlearned, costs = run_method(spec, context, task)
     return Done(report={"facts": {name: finite(value) for name, value in unlearned.facts.items()}},
                 model=unlearned.model,
@@ -136,7 +141,7 @@ def _audit(spec: Spec, context: Context) -> Done:
     data = context.dataset(spec["data"])
     auditor = configure(context.registry.auditors[spec["auditor"]["name"]], spec["auditor"]["settings"], "auditor")
     case = AuditCase(
-        data=data, request=context.request(spec["request"]), unlearned=context.signals(spec["audited"]),
+        data=data, request=context.request(spec["request"]).so_far, unlearned=context.signals(spec["audited"]),
         original=context.signals(spec["original"]) if spec["original"] else None,
         oracles=tuple(context.signals(key) for key in spec["oracles"]),
         references=context.references(spec["references"]) if spec["references"] else None,

@@ -15,7 +15,7 @@ from attrs import field, frozen, validators
 from harness.digests import digest_json
 from harness.errors import BadSetting
 from harness.models import FitOptions
-from harness.settings import Settings, changed_json, structure
+from harness.settings import LATER, Settings, as_json, structure
 from harness.tasks import ACCESS, Access, Scope
 
 
@@ -83,6 +83,9 @@ class RequestSpec:
         count: number of forget sets.
         size: samples to forget, or share of the training set when below 1; not for ``class`` and ``poisoned``.
         classes: for ``class``, one forget set per entry.
+        sequence: how many forget sets in a row are put to one model, each to what the method made at the one before;
+            with 1 every forget set is put to the original. ``count`` is a multiple of it, and the forget sets of one
+            sequence have no example in common.
     """
 
     generator: str = field(default="random",
@@ -90,11 +93,20 @@ class RequestSpec:
     count: int = field(default=3, validator=validators.ge(1))
     size: float = field(default=0.1, validator=validators.gt(0))
     classes: tuple[int, ...] = ()
+    sequence: int = field(default=1, validator=validators.ge(1), metadata=LATER)
+
+    def __attrs_post_init__(self) -> None:
+        if self.count % self.sequence:
+            raise ValueError(f"requests: count {self.count} must be a multiple of the sequence, {self.sequence}")
 
     @property
     def scope(self) -> Scope:
-        """``class`` for whole classes, otherwise ``sample``."""
+        """``class`` for whole classes, otherwise ``sample``; of a sequence, that of its steps."""
         return "class" if self.generator == "class" else "sample"
+
+    def step(self, index: int) -> int:
+        """Return the place of forget set ``index`` in its sequence, counted from 0."""
+        return index % self.sequence
 
 
 @frozen(kw_only=True)
@@ -253,7 +265,7 @@ class Suite:
     @property
     def digest(self) -> str:
         """SHA-256 over everything in the suite but its description."""
-        return digest_json({**changed_json(self), "description": ""})
+        return digest_json({**as_json(self), "description": ""})
 
     @property
     def protocol(self) -> str:
@@ -262,7 +274,7 @@ class Suite:
         Methods are left out (they are what is compared), auditors and their settings are not.
         """
         compared = ("name", "description", "source", "unlearners", "columns")
-        return digest_json({key: value for key, value in changed_json(self).items() if key not in compared})
+        return digest_json({key: value for key, value in as_json(self).items() if key not in compared})
 
 
 def load_suite(path: Path) -> Suite:

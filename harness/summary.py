@@ -17,6 +17,7 @@ from harness.isolation.levels import weakest
 from harness.plan import ORACLE
 from harness.record import CellRecord, MethodRecord, RunRecord
 from harness.rows import Row, RowScore, SuiteName, nested, with_id
+from harness.sequences import at_step, over_steps, sequence_length, step_name
 from harness.settings import structure
 from harness.statistics import Interval, hierarchical_bootstrap, noise_floor
 from harness.suite import Tuning
@@ -53,10 +54,12 @@ def _row(record: RunRecord, method: MethodRecord, cells: Sequence[CellRecord],
     good = [cell for cell in cells if cell.status == "ok"]
     status, reason = ("skipped", skipped) if skipped else _status(cells)
     suite = record.suite
+    length = sequence_length(suite)
     seeds = {"root": suite["seed"], "originals": suite["originals"], "forget_sets": len(record.requests),
-             "runs": method.runs, "oracles": suite["oracles"], "references": suite["references"]["count"]}
-    scores = [score for column in columns(record)
-              if (score := _score(record, column, cells, oracle_cells)) is not None]
+             "runs": method.runs, "oracles": suite["oracles"], "references": suite["references"]["count"],
+             **({"sequence": length} if length > 1 else {})}
+    scores = [score for column in columns(record) for step in range(length + 1 if length > 1 else 1)
+              if (score := _score(record, column, cells, oracle_cells, step)) is not None]
     return with_id(Row(
         id="0" * 64, suite=SuiteName(name=record.name, digest=record.suite_digest), protocol=record.protocol,
         method=method, tuning=_tuning(method, record), data=record.data, forget_sets=record.requests,
@@ -110,7 +113,11 @@ def _means(mappings: Any) -> dict[str, float]:
 
 
 def _score(record: RunRecord, column: Column, cells: Sequence[CellRecord],
-           oracle_cells: Sequence[CellRecord]) -> RowScore | None:
+           oracle_cells: Sequence[CellRecord], step: int) -> RowScore | None:
+    """Return a score of all cells, or where ``step`` is above 0, of those of this step of every sequence."""
+    is_oracle, length = cells is oracle_cells, sequence_length(record.suite)
+    if step:
+        cells, oracle_cells, length = at_step(cells, step, length), at_step(oracle_cells, step, length), 1
     example = next((s for cell in cells if (s := column.find(cell)) is not None), None)
     if example is None or not any(column.find(cell) for cell in oracle_cells):
         return None
@@ -119,23 +126,30 @@ def _score(record: RunRecord, column: Column, cells: Sequence[CellRecord],
     if np.isnan(oracle).any():
         # An audit of an oracle has failed, as the oracle's own row says; the others would be too few to compare with.
         return None
-    seed = derive_seed(int(record.suite["seed"]), "interval", column.auditor, column.name)
+    name = step_name(column.name, step) if step else column.name
+    seed = derive_seed(int(record.suite["seed"]), "interval", column.auditor, name)
     centre = np.nanmean(oracle[0], axis=1)
-    is_oracle = cells is oracle_cells
     floors = _leave_one_out(oracle[0]) if is_oracle else np.abs(values - centre[None, :, None])
-    mean = hierarchical_bootstrap(values, seed=seed, standard_errors=_complete(errors, values))
-    reference = hierarchical_bootstrap(oracle, seed=seed, standard_errors=_complete(oracle_errors, oracle))
-    gap = hierarchical_bootstrap(floors, seed=seed)
+    mean = _mean(values, errors, seed, length)
+    reference = _mean(oracle, oracle_errors, seed, length)
+    gap = hierarchical_bootstrap(over_steps(floors, length), seed=seed)
     (low, high), (oracle_low, oracle_high) = _within(mean, example.unit), _within(reference, example.unit)
     gap_low, gap_high = _within(gap, "gap")
     floor = reference.value if example.target == "lower" else noise_floor(oracle[0])
     return RowScore(
-        auditor=column.auditor, name=column.name, unit=example.unit, target=example.target, chance=example.chance,
-        value=mean.value, low=low, high=high, n=mean.n, samples=example.n,
+        auditor=column.auditor, name=name, step=step, unit=example.unit, target=example.target, chance=example.chance,
+        value=mean.value, low=low, high=high, n=int(np.isfinite(values).sum()), samples=example.n,
         oracle=reference.value, oracle_low=oracle_low, oracle_high=oracle_high,
         gap=gap.value, gap_low=gap_low, gap_high=gap_high,
         gap_of_means=abs(mean.value - reference.value), floor=floor,
         values=nested(values.tolist()), oracle_values=nested(oracle[0].tolist()))
+
+
+def _mean(values: Array, errors: Array, seed: int, length: int) -> Interval:
+    """Return the mean with its interval; the errors of the steps of a sequence, which share examples, are averaged."""
+    complete = _complete(errors, values)
+    return hierarchical_bootstrap(over_steps(values, length), seed=seed,
+                                  standard_errors=None if complete is None else over_steps(complete, length))
 
 
 def _within(interval: Interval, unit: str) -> tuple[float | None, float | None]:

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from harness.record import CalibrationRecord, RunRecord
 from harness.rows import Row, RowScore
+from harness.sequences import sequence_length
 from harness.utility_gate import GATE, UTILITY, is_gated, utility_lost
 
 # Beside a score of a model that has lost its use, and over a score whose alarms about retrained models are too many.
@@ -40,10 +41,14 @@ def results_table(rows: Sequence[Row], shown: Sequence[str] = (), style: str = "
 
 def notes(record: RunRecord, rows: Sequence[Row]) -> list[str]:
     """Return what a reader must know beside the table: failures, skipped cells, sizes, what the marks mean."""
-    first = record.requests[0]
+    first, steps = record.requests[0], sequence_length(record.suite)
     lines = [f"mean [95 % interval] over {record.suite['originals']} originals x {len(record.requests)} forget sets x "
              f"{record.suite['runs']} runs; |forget|/|train| = {first.forget}/{first.train}; "
              f"{record.suite['oracles']} oracles per forget set; {record.suite['references']['count']} references"]
+    if steps > 1:
+        lines.append(f"every {steps} forget sets in a row are one sequence, each put to the model that the method made "
+                     "at the step before; a step is audited for all that was to be forgotten up to it, against oracles "
+                     "retrained without all of that")
     lines += [f"{row.method.title} ({row.method.access}): {row.status}, {row.reason}" for row in rows
               if row.status != "ok"]
     lines += [f"{s.kind} {s.title}: skipped, {s.reason}" for s in record.skipped if not s.method]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from harness.data import Booleans, Examples, Integers
@@ -15,7 +15,7 @@ from harness.models import FitOptions, Model, TrainingSet
 
 Access = Literal["retain+forget", "forget-only"]
 ACCESS: tuple[Access, ...] = ("retain+forget", "forget-only")
-Scope = Literal["sample", "class", "group", "sequence"]
+Scope = Literal["sample", "class", "group"]
 
 
 def _indices(array: NDArray[Any]) -> Integers:
@@ -28,13 +28,19 @@ def _indices(array: NDArray[Any]) -> Integers:
 class ForgetRequest:
     """Which training samples are to be forgotten.
 
+    A request may be a step of a sequence, put to the model that the step before has left. A step has the scope of its
+    own samples, so a method that serves ``sample`` requests serves sequences of them, step by step.
+
     Attributes:
         name: as in the suite, e.g. ``random-10%-0``.
-        scope: ``sample`` or ``class`` (``group`` and ``sequence`` are reserved).
+        scope: ``sample`` or ``class`` (``group`` is reserved).
         forget: (K,) int64 indices into the training set, sorted, unique, read-only.
         classes: the forgotten classes of a class request, otherwise empty.
         generator: how the indices were chosen, e.g. ``random``.
         seed: of the generator.
+        earlier: (E,) int64 indices that the earlier steps of the sequence have forgotten, none of them in ``forget``;
+            they belong to no retain set.
+        earlier_classes: the classes that these steps have forgotten.
     """
 
     name: str
@@ -43,14 +49,39 @@ class ForgetRequest:
     classes: tuple[int, ...] = ()
     generator: str
     seed: int
+    earlier: Integers = field(factory=lambda: np.empty(0, dtype=np.int64), converter=_indices)
+    earlier_classes: tuple[int, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        again = np.intersect1d(self.forget, self.earlier)
+        if len(again):
+            raise ValueError(f"ForgetRequest '{self.name}': example {again[0]} was forgotten before; the forget sets "
+                             "of a sequence have none in common")
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the indices."""
-        return digest_arrays(self.forget)
+        """SHA-256 of the indices; of a later step, of those forgotten before it too."""
+        return digest_arrays(self.forget, self.earlier) if len(self.earlier) else digest_arrays(self.forget)
+
+    @property
+    def so_far(self) -> ForgetRequest:
+        """The request for all that was to be forgotten up to here: what the model of a step is audited for."""
+        if not len(self.earlier):
+            return self
+        return ForgetRequest(name=self.name, scope=self.scope, forget=np.union1d(self.earlier, self.forget),
+                             classes=self.earlier_classes + self.classes, generator=self.generator, seed=self.seed)
+
+    def after(self, previous: ForgetRequest) -> ForgetRequest:
+        """Return this request as the step that follows ``previous``.
+
+        Raises:
+            ValueError: if it asks for an example that was forgotten before.
+        """
+        before = previous.so_far
+        return evolve(self, earlier=before.forget, earlier_classes=before.classes)
 
     def retain_mask(self, train_size: int) -> Booleans:
-        """Return (train_size,) bool, False at the forget set.
+        """Return (train_size,) bool, False at the forget set and at what was forgotten before it.
 
         Raises:
             ValueError: if the forget set is empty, everything, or reaches beyond the training set.
@@ -60,10 +91,11 @@ class ForgetRequest:
         if self.forget[0] < 0 or self.forget[-1] >= train_size:
             raise ValueError(f"ForgetRequest '{self.name}': index {self.forget[-1]} is outside train "
                              f"({train_size} examples)")
-        if len(self.forget) == train_size:
+        if len(self.forget) + len(self.earlier) == train_size:
             raise ValueError(f"ForgetRequest '{self.name}': nothing is left to retain")
         mask = np.ones(train_size, dtype=bool)
         mask[self.forget] = False
+        mask[self.earlier] = False
         return mask
 
 
@@ -72,14 +104,16 @@ class UnlearnTask:
     """What an unlearner may see: no test set, no oracle, no auditor.
 
     Attributes:
-        original: the trained model; it is never changed.
-        forget: the forget set, with its true labels.
-        retain: the retain set, or None in access mode ``forget-only``.
-        request: which samples these are.
+        original: the model to unlearn from; it is never changed. At a later step of a sequence of requests, the model
+            that the same method made at the step before.
+        forget: the forget set, with its true labels; of this step alone.
+        retain: the retain set, without what was forgotten before, or None in access mode ``forget-only``.
+        request: which samples these are, and which ones were forgotten before.
         num_classes: C.
         recipe: the options with which the original was trained.
         build: a freshly initialised model of the same architecture from a seed.
         seed: for everything random in the method.
+        initial: the model that was trained, before the first request of the sequence; None where this is the first.
 
     Raises:
         ValueError: if the forget set is empty; no method needs to think of that.
@@ -93,6 +127,7 @@ class UnlearnTask:
     recipe: FitOptions
     build: Callable[[int], Model]
     seed: int
+    initial: Model | None = None
 
     def __attrs_post_init__(self) -> None:
         if len(self.forget) == 0:

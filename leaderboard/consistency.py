@@ -73,7 +73,8 @@ def _score_problems(row: Row, score: RowScore) -> Iterator[str]:
     except ValueError as error:
         yield str(error)
         return
-    forget_sets = len(row.forget_sets)
+    sequence = row.seeds.get("sequence", 1) if score.step else 1
+    forget_sets = len(row.forget_sets) // sequence if type(sequence) is int and sequence > 0 else 0
     if values.shape[1] != forget_sets or len(oracles) != forget_sets:
         yield f"has values of {values.shape[1]} and oracles of {len(oracles)} forget sets; the row has {forget_sets}"
     for name, right in expected.items():

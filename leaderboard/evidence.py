@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
+from harness.context import stored_request
 from harness.data import Dataset
 from harness.digests import derive_seed
 from harness.errors import BadSetting, StoreError
@@ -186,6 +187,9 @@ def _model(evidence: Evidence, cell: CellRecord) -> _Expected:
         return _Expected(manifest=evidence.model(cell), what=what, stage="retrain", digest=cell.model, spec=spec)
     seed = derive_seed(root, "unlearn", method.name, method.access, cell.original or 0, cell.request, cell.run)
     spec |= {"seed": seed, "access": cell.access, "method": describe_method(method)}
+    if evidence.suite.requests.step(cell.request):
+        spec["start"] = next((one.key for one in evidence.record.cells if one.request == cell.request - 1 and (
+            one.method, one.access, one.original, one.run) == (cell.method, cell.access, cell.original, cell.run)), "")
     return _Expected(manifest=evidence.model(cell), what=what, stage="unlearn", digest=cell.model, spec=spec)
 
 
@@ -218,8 +222,9 @@ def _forget_problems(evidence: Evidence, manifest: Manifest, data: Dataset) -> I
     if needs_losses(spec):
         signals = evidence.store.arrays(manifest.spec["ranking"][0], "signals")
         losses = losses_from_logits(signals["train"], data.train.labels)
+    previous = manifest.spec.get("previous")
     right = make_request(spec, manifest.spec["index"], manifest.spec["seed"], data.train, data.num_classes, losses,
-                         data.poison)
+                         data.poison, stored_request(evidence.store, previous) if previous else None)
     index = manifest.spec["index"]
     if not np.array_equal(evidence.store.arrays(manifest.key, "forget")["forget"], right.forget):
         yield f"forget set {index} is not the one that its generator and seed draw"

@@ -8,6 +8,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from harness.context import stored_request
 from harness.data import Dataset
 from harness.errors import StoreError
 from harness.plan import ORACLE
@@ -92,7 +93,7 @@ class Samples:
             return None
         try:
             values = self._values(kind, cell)
-            forget = self._forget.setdefault(request, self.store.arrays(request, "forget")["forget"])
+            forget = self._forget.setdefault(request, stored_request(self.store, request).so_far.forget)
         except StoreError:
             return None
         if values is None:

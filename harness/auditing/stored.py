@@ -72,7 +72,7 @@ def from_suite(suite: Suite, request: int, auditors: Mapping[str, AuditorSpec], 
         return Answers(name=f"{suite.name}: {labels[key]}", signals=context.signals(key), model=model)
 
     whole = Selection(whole=data, data=data, train=np.arange(len(data.train)), test=np.arange(len(data.test)),
-                      request=context.request(forget))
+                      request=context.request(forget).so_far)
     return SuiteEvidence(selection=whole, original=answers(original), oracles=tuple(answers(key) for key in oracles),
                     references=context.references(plan.references) if plan.references else None)
 

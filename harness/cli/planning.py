@@ -67,11 +67,11 @@ def _line(plan: Plan, todo: list[Stage], kind: str, cost: Estimate | None) -> di
     models = 0 if kind in ("forget", "audit") else sum(int(stage.spec.get("models", 1)) for stage in missing)
     return {"kind": kind, "planned": len(planned), "stored": len(planned) - len(missing), "to_compute": len(missing),
             "models": models, "model_samples": int(sum(stage.work for stage in missing)),
-            "seconds": None if cost is None else round(cost.work_seconds.get(kind, 0.0), 1), "shared": _SHARED[kind]}
+            "seconds": None if cost is None else round(cost.work_seconds.get(kind, 0.0), 3), "shared": _SHARED[kind]}
 
 
 def _facts(cost: Estimate) -> dict[str, Any]:
-    return {"seconds": round(cost.seconds, 1), "work_seconds": round(sum(cost.work_seconds.values()), 1),
+    return {"seconds": round(cost.seconds, 3), "work_seconds": round(sum(cost.work_seconds.values()), 3),
             "worker_mb": round(cost.worker_mb), "memory_mb": round(cost.memory_mb), "jobs": cost.jobs,
             "unknown": list(cost.unknown)}
 

@@ -55,9 +55,12 @@ class SuiteTrial:
     def requests(self) -> list[ForgetRequest]:
         """Return its forget sets; made-up losses stand in for those of a trained original."""
         losses = np.random.default_rng(0).exponential(size=len(self.data.train))
-        spec = self.suite.requests
-        return [make_request(spec, index, derive_seed(self.suite.seed, "forget", index), self.data.train,
-                             self.data.num_classes, losses, self.data.poison) for index in range(spec.count)]
+        spec, made = self.suite.requests, list[ForgetRequest]()
+        for index in range(spec.count):
+            made.append(make_request(spec, index, derive_seed(self.suite.seed, "forget", index), self.data.train,
+                                     self.data.num_classes, losses, self.data.poison,
+                                     made[-1] if spec.step(index) else None))
+        return made
 
 
 def suite_checks(suite: Suite, registry: Registry, data_root: Path | None = None) -> Iterator[Check]:

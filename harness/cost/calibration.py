@@ -205,7 +205,7 @@ def _cut_suite(suite: Suite, cut: Cut, train: int) -> Suite:
     shadows = min(cut.models, suite.shadows.count)
     return attrs.evolve(
         suite, data=attrs.evolve(suite.data, train=cut.train, test=cut.test),
-        originals=1, runs=1, oracles=min(suite.oracles, 3), requests=attrs.evolve(requests, count=1),
+        originals=1, runs=1, oracles=min(suite.oracles, 3), requests=attrs.evolve(requests, count=1, sequence=1),
         recipe=attrs.evolve(suite.recipe, epochs=cut.epochs),
         references=attrs.evolve(suite.references, count=cut.models, block=cut.models,
                                 epochs=suite.references.epochs and min(cut.epochs, suite.references.epochs)),

@@ -17,8 +17,10 @@ from harness.models import HasParameters, Model
 from harness.settings import as_json, structure
 from harness.tasks import ForgetRequest, Unlearned, UnlearnTask
 
-ORDER, ORIGINAL, EXAMPLES, WEIGHTS, FACTS = (
-    "task.json", "original.safetensors", "examples.safetensors", "weights.safetensors", "facts.json")
+ORDER, ORIGINAL, INITIAL, EXAMPLES, WEIGHTS, FACTS = (
+    "task.json", "original.safetensors", "initial.safetensors", "examples.safetensors", "weights.safetensors",
+    "facts.json")
+_INDICES = {"forget": "indices", "earlier": "earlier"}
 
 
 @frozen(kw_only=True)
@@ -49,18 +51,18 @@ class Assignment:
         """
         from safetensors.numpy import save_file
 
-        if not isinstance(task.original, HasParameters):
-            raise TypeError(f"{type(task.original).__name__} has no parameters that could be handed to another "
-                            "process; run this method without --isolate")
+        _save_model(task.original, folder / ORIGINAL)
+        if task.initial is not None:
+            _save_model(task.initial, folder / INITIAL)
         parts = {"forget": task.forget, **({"retain": task.retain} if task.retain is not None else {})}
         arrays = {f"{name}.{kind}": np.ascontiguousarray(getattr(part, kind))
                   for name, part in parts.items() for kind in ("inputs", "labels")}
-        save_file({**arrays, "indices": np.ascontiguousarray(task.request.forget)}, folder / EXAMPLES)
-        save_file({name: np.asarray(array, order="C") for name, array in task.original.parameters().items()},
-                  folder / ORIGINAL)
+        indices = {file: np.ascontiguousarray(found) for name, file in _INDICES.items()
+                   if len(found := getattr(task.request, name))}
+        save_file({**arrays, **indices}, folder / EXAMPLES)
         for path in self.plugins:
             shutil.copyfile(path, folder / path.name)
-        request = {key: value for key, value in as_json(task.request).items() if key != "forget"}
+        request = {key: value for key, value in as_json(task.request).items() if key not in _INDICES}
         order = {"method": dict(self.method), "model": dict(self.model), "recipe": dict(self.recipe),
                  "plugins": [path.name for path in self.plugins], "device": self.device,
                  "input_shape": list(self.input_shape), "num_classes": task.num_classes, "request": request,
@@ -104,14 +106,26 @@ def _task(order: Mapping[str, Any], folder: Path, registry: Any) -> UnlearnTask:
     factory = registry.adapters[model["adapter"]]().factory(
         registry.models[model["architecture"]], tuple(order["input_shape"]), order["num_classes"], model["settings"],
         order["device"])
+    request = {**order["request"], **{name: tuple(order["request"][name]) for name in ("classes", "earlier_classes")},
+               **{name: arrays[file] for name, file in _INDICES.items() if file in arrays}}
+    initial = folder / INITIAL
     return UnlearnTask(
         original=factory.build(0).with_parameters(load_file(folder / ORIGINAL)), forget=_examples(arrays, "forget"),
         retain=_examples(arrays, "retain") if "retain.inputs" in arrays else None,
-        request=ForgetRequest(**{**order["request"], "classes": tuple(order["request"]["classes"])},
-                              forget=arrays["indices"]),
+        request=ForgetRequest(**request),
         num_classes=order["num_classes"], recipe=with_aids(structure(order["recipe"], FitOptions, "recipe"),
                                                            registry.aids),
-        build=factory.build, seed=order["seed"])
+        build=factory.build, seed=order["seed"],
+        initial=factory.build(0).with_parameters(load_file(initial)) if initial.is_file() else None)
+
+
+def _save_model(model: Model, path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    if not isinstance(model, HasParameters):
+        raise TypeError(f"{type(model).__name__} has no parameters that could be handed to another process; run this "
+                        "method without --isolate")
+    save_file({name: np.asarray(array, order="C") for name, array in model.parameters().items()}, path)
 
 
 def _examples(arrays: Mapping[str, Any], name: str) -> Examples:

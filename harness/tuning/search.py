@@ -147,6 +147,8 @@ def search_suite(wanted: Search, candidates: Sequence[MethodSpec], registry: Reg
 
 
 def _other_requests(spec: RequestSpec, count: int, num_classes: int) -> RequestSpec:
+    # A method is tuned for one request; AMUN (section 6.3) takes these settings through a sequence unchanged.
+    spec = attrs.evolve(spec, sequence=1)
     if spec.generator != "class":
         return attrs.evolve(spec, count=count)
     used = (spec.classes or tuple(range(num_classes)))[:spec.count]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import attrs
 from attrs import field, frozen, validators
 
 from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask
@@ -38,7 +39,8 @@ class Amun:
 
     Data: D_F with labels; with D_R the loss is CE(D_R + D_F + D_A), without it CE(D_F + D_A). For large forget sets
     the paper prefers ``adv_only``: CE(D_R + D_A), or CE(D_A) alone. D_A is never augmented; samples for which no
-    adversarial example is found are left out of it, and counted in ``facts``.
+    adversarial example is found are left out of it, and counted in ``facts``. In a sequence of requests D_A is made on
+    the model that was trained, before the first of them, as if it had been computed before any request came.
 
     Source: Ebrahimpour-Boroojeny et al., ICML 2025, arXiv:2503.00917: algorithm 1, section 4, appendices C and E.4-E.5.
     Rate and schedule are those of the released example; the paper searches lr in [1e-6, 1e-1] and lr_step in
@@ -116,7 +118,7 @@ class Amun:
 
     def _attacked(self, task: UnlearnTask) -> Model:
         if self.surrogate_seed is None:
-            return task.original
+            return task.original if task.initial is None else task.initial
         whole = full_training_set(task)
         data = mixture([Part(inputs=whole.inputs, targets=whole.labels)], task.num_classes)
         fresh = task.build(self.surrogate_seed)
@@ -161,3 +163,6 @@ class AmunAdaptive(Amun):
     """
 
     name: ClassVar[str] = "amun-a"
+
+    def _attacked(self, task: UnlearnTask) -> Model:
+        return super()._attacked(attrs.evolve(task, initial=None))

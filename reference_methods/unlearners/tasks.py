@@ -30,14 +30,14 @@ def retain_of(task: UnlearnTask) -> Examples:
 
 
 def full_training_set(task: UnlearnTask) -> Examples:
-    """Return D = D_R and D_F in the order in which the original was trained on them.
+    """Return D = D_R and D_F in the order in which the original was trained on them, without what was forgotten before.
 
     Raises:
         ValueError: in access mode ``forget-only``.
     """
     retain = retain_of(task)
     forgotten = np.zeros(len(retain) + len(task.forget), dtype=bool)
-    forgotten[task.request.forget] = True
+    forgotten[task.request.forget - np.searchsorted(task.request.earlier, task.request.forget)] = True
     inputs = np.empty((len(forgotten), *task.forget.inputs.shape[1:]), dtype=np.float32)
     labels = np.empty(len(forgotten), dtype=np.int64)
     inputs[forgotten], inputs[~forgotten] = task.forget.inputs, retain.inputs

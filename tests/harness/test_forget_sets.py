@@ -179,3 +179,59 @@ def test_losses_agree_with_the_textbook_formula(rows):
 def test_labels_that_do_not_fit_the_logits_are_refused(labels, message):
     with pytest.raises(ValueError, match=message):
         losses_from_logits(np.zeros((2, 2), dtype=np.float32), np.array(labels))
+
+
+def sequence(spec: RequestSpec, labels=tuple(range(10)) * 2, losses=None) -> list[ForgetRequest]:
+    made: list[ForgetRequest] = []
+    for index in range(spec.count):
+        previous = made[-1] if spec.step(index) else None
+        made.append(make_request(spec, index, index, examples(labels), 10, losses, previous=previous))
+    return made
+
+
+def test_the_steps_of_a_sequence_have_no_example_in_common():
+    made = sequence(RequestSpec(size=5, count=4, sequence=4))
+    assert sorted(np.concatenate([one.forget for one in made])) == list(range(20))
+
+
+def test_what_was_forgotten_before_is_in_no_later_retain_set():
+    first, second, third = sequence(RequestSpec(size=3, count=3, sequence=3))
+    assert third.earlier.tolist() == sorted([*first.forget, *second.forget])
+    assert not third.retain_mask(20)[[*first.forget, *second.forget, *third.forget]].any()
+    assert third.retain_mask(20).sum() == 11
+
+
+def test_what_a_step_is_audited_for_is_all_that_was_forgotten_up_to_it():
+    first, second = sequence(RequestSpec(generator="class", classes=(4, 2), count=2, sequence=2))
+    assert first.so_far is first
+    assert second.so_far.forget.tolist() == [2, 4, 12, 14]
+    assert second.so_far.classes == (4, 2)
+    assert len(second.so_far.earlier) == 0
+    assert second.so_far.retain_mask(20).sum() == second.retain_mask(20).sum() == 16
+
+
+def test_a_second_sequence_begins_anew():
+    made = sequence(RequestSpec(size=8, count=4, sequence=2))
+    assert [len(one.earlier) for one in made] == [0, 8, 0, 8]
+
+
+def test_slices_of_a_ranking_follow_one_another_in_a_sequence():
+    losses = np.arange(20.0)
+    made = sequence(RequestSpec(generator="highest-loss", size=2, count=2, sequence=2), losses=losses)
+    assert [one.forget.tolist() for one in made] == [[18, 19], [16, 17]]
+
+
+def test_the_same_class_twice_in_a_sequence_is_told():
+    with pytest.raises(BadSetting, match=r"forget set 1: .* example 4 was forgotten before"):
+        sequence(RequestSpec(generator="class", classes=(4, 4), count=2, sequence=2))
+
+
+def test_a_sequence_that_would_run_out_of_examples_is_told():
+    with pytest.raises(BadSetting, match="asks for 8 examples, but its earlier steps leave 4 of 20; lower 'sequence'"):
+        sequence(RequestSpec(size=8, count=3, sequence=3))
+
+
+def test_a_later_step_has_a_digest_that_knows_the_earlier_ones():
+    _, second = sequence(RequestSpec(size=3, count=2, sequence=2))
+    alone = ForgetRequest(name="alone", scope="sample", forget=second.forget, generator="random", seed=0)
+    assert second.digest != alone.digest

@@ -132,3 +132,44 @@ def test_class_requests_skip_methods_for_samples_only(plan_of, tiny):
     suite = attrs.evolve(tiny, requests=RequestSpec(generator="class", count=2))
     assert {s.scope for s in [suite.requests]} == {"class"}
     assert plan_of(suite).cells
+
+
+@pytest.fixture
+def sequence(tiny):
+    """Return a suite of one sequence of three requests."""
+    return attrs.evolve(tiny, requests=RequestSpec(count=3, sequence=3))
+
+
+def test_each_step_of_a_sequence_starts_from_what_the_same_method_made_at_the_step_before(plan_of, sequence):
+    plan = plan_of(sequence)
+    specs = {stage.key: stage.spec for stage in plan.stages}
+    models = {(c.method, c.access, c.original, c.request, c.run): c.model for c in plan.cells if c.method != "oracle"}
+    assert len(set(models.values())) == len(models) == 3 * 2 * (2 + 3)
+    for (method, access, original, step, run), model in models.items():
+        assert specs[model]["original"] == plan.originals[original]
+        before = models[method, access, original, step - 1, run] if step else None
+        assert specs[model].get("start") == before
+
+
+def test_every_audit_of_a_sequence_compares_with_the_original_that_was_trained(plan_of, sequence):
+    plan = plan_of(sequence)
+    specs = {stage.key: stage.spec for stage in plan.stages}
+    assert {specs[key]["original"] for cell in plan.cells if cell.method == "ft" for key in cell.audits.values()} == {
+        *plan.originals}
+
+
+def test_requests_that_are_no_sequence_are_planned_as_before_there_were_any(plan_of, tiny):
+    specs = [stage.spec for stage in plan_of(tiny).stages]
+    assert not any({"start", "previous"} & set(spec) for spec in specs)
+    assert all("sequence" not in spec["generator"] for spec in specs if spec["kind"] == "forget")
+
+
+def test_audits_with_shadows_do_not_judge_sequences(plan_of, sequence):
+    suite = attrs.evolve(sequence, shadows=attrs.evolve(sequence.shadows, count=16),
+                         auditors=(AuditorSpec(name="u-lira"),))
+    assert plan_of(suite).skipped[0].reason == "needs shadows, which unlearn one request and no sequence of them"
+
+
+def test_a_sequence_that_does_not_fit_the_number_of_requests_is_told():
+    with pytest.raises(ValueError, match="count 3 must be a multiple of the sequence, 2"):
+        RequestSpec(count=3, sequence=2)

@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from adapters.linear_model import LinearFactory
 from harness import FitOptions, ForgetRequest, TrainingSet, UnlearnTask
 from harness.conformance.problem import patterns
-from harness.isolation.assignment import Assignment, carry_out
+from harness.isolation.assignment import Assignment, _task, carry_out
+from harness.plugins import load_registry
 from harness.settings import as_json
 
 RECIPE = FitOptions(epochs=2, lr=0.1)
@@ -70,3 +71,20 @@ def test_a_model_without_parameters_cannot_be_handed_over(task: UnlearnTask, tmp
 
     with pytest.raises(TypeError, match="run this method without --isolate"):
         ASSIGNMENT.write(tmp_path, attrs.evolve(task, original=Sealed()))
+
+
+def test_a_later_step_of_a_sequence_is_told_what_was_forgotten_and_from_what(task: UnlearnTask, tmp_path: Path) -> None:
+    initial = task.build(3)
+    later = attrs.evolve(task, initial=initial, request=attrs.evolve(
+        task.request, earlier=np.array([20, 30]), earlier_classes=(1,)))
+    ASSIGNMENT.write(tmp_path, later)
+
+    found = _task(json.loads((tmp_path / "task.json").read_text()), tmp_path, load_registry(installed=False))
+
+    assert found.request.earlier.tolist() == [20, 30]
+    assert found.request.earlier_classes == (1,)
+    assert found.request.forget.tolist() == task.request.forget.tolist()
+    inputs = task.forget.inputs
+    assert found.initial is not None
+    np.testing.assert_array_equal(found.initial.logits(inputs), initial.logits(inputs))
+    np.testing.assert_array_equal(found.original.logits(inputs), task.original.logits(inputs))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from harness import UnlearnTask
-from reference_methods.unlearners.amun import Amun
+from reference_methods.unlearners.amun import Amun, AmunAdaptive
+from reference_methods.unlearners.tasks import full_training_set
 from tests.reference_methods.unlearners.numpy_model import NumpyModel
 
 
@@ -137,3 +138,25 @@ def test_a_model_without_input_gradients_is_refused(sample_task: UnlearnTask) ->
 def test_an_unknown_attack_is_refused() -> None:
     with pytest.raises(ValueError, match="'attack' must be in"):
         Amun(attack="deepfool")
+
+
+def test_in_a_sequence_only_the_adaptive_form_attacks_what_the_last_request_left(sample_task: UnlearnTask) -> None:
+    initial = Amun(epochs=2, lr=0.1).unlearn(sample_task).model
+    later = attrs.evolve(sample_task, initial=initial)
+    before = attrs.evolve(sample_task, original=initial)
+
+    np.testing.assert_array_equal(Amun().adversarial_set(later).inputs, Amun().adversarial_set(before).inputs)
+    np.testing.assert_array_equal(AmunAdaptive().adversarial_set(later).inputs,
+                                  Amun().adversarial_set(sample_task).inputs)
+    assert not np.array_equal(Amun().adversarial_set(later).inputs, AmunAdaptive().adversarial_set(later).inputs)
+
+
+def test_examples_forgotten_before_have_no_place_in_what_a_surrogate_learns(sample_task: UnlearnTask) -> None:
+    whole = full_training_set(sample_task)
+    earlier = np.array([0, 40, 119])
+    earlier = earlier[~np.isin(earlier, sample_task.request.forget)]
+    request = attrs.evolve(sample_task.request, earlier=earlier)
+    later = attrs.evolve(sample_task, request=request, retain=whole.take(np.flatnonzero(request.retain_mask(120))))
+
+    left = np.setdiff1d(np.arange(120), earlier)
+    np.testing.assert_array_equal(full_training_set(later).inputs, whole.inputs[left])
