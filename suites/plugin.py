@@ -8,13 +8,13 @@ from typing import cast
 
 from harness import DatasetSource, hookimpl
 from harness.suite import Suite, load_suite
-from suites.datasets import CIFAR10, CIFAR10_JPEG, CIFAR100, FASHION_MNIST, MNIST, SVHN, Digits, ImageFolders
+from suites.datasets import CIFAR10, CIFAR10_JPEG, CIFAR100, FASHION_MNIST, MNIST, SVHN, Digits, ImageFolders, TinyImageNet
 
 
 @hookimpl
 def harness_datasets() -> Sequence[DatasetSource]:
     """Return the built-in data set sources."""
-    sources = [Digits(), MNIST, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, ImageFolders()]
+    sources = [Digits(), MNIST, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, TinyImageNet(), ImageFolders()]
     return cast(Sequence[DatasetSource], sources)
 
 
