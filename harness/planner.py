@@ -11,6 +11,8 @@ from harness.audit_planner import Audited, AuditPlanner, why_not
 from harness.audits import Auditor
 from harness.data import Dataset
 from harness.describe import describe
+from harness.errors import BadSetting
+from harness.forget_sets import needs_losses, needs_memorisation
 from harness.plan import ORACLE, Cell, Plan, PlannedMethod, Skipped
 from harness.plugins import Registry
 from harness.provenance import class_digest
@@ -49,7 +51,8 @@ class Planner:
         originals = tuple(self._train(i) for i in range(suite.originals))
         requests = tuple(self._forget(r, originals[0]) for r in range(suite.requests.count))
         oracles = [[self._retrain(r, request, k) for k in range(suite.oracles)] for r, request in enumerate(requests)]
-        wants_references = any(auditor.needs.references for auditor in self.auditors.values())
+        wants_references = (needs_memorisation(suite.requests)
+                            or any(auditor.needs.references for auditor in self.auditors.values()))
         audits = AuditPlanner(stages=self.stages, auditors=self.auditors, model=self.model_spec,
                               references=self._references() if wants_references else ())
         cells = audits.audit_oracles([[self._oracle(r, request, k, oracles[r], audits.wants_shadows)
@@ -93,9 +96,16 @@ class Planner:
         return self.stages.add("train", f"train original {i}", (), len(self.data.train) * self.suite.recipe.epochs,
                          model=self.model_spec, recipe=self.recipe, seed=self.stages.seed("train", i))
 
-    def _forget(self, r: int, ranking: str) -> str:
+    def _forget(self, r: int, original: str) -> str:
         spec = self.suite.requests
-        inputs = (ranking,) if spec.generator.endswith("-loss") else ()
+        inputs: tuple[str, ...] = ()
+        if needs_losses(spec):
+            inputs = (original,)
+        elif needs_memorisation(spec):
+            inputs = self._references()
+            if not inputs:
+                raise BadSetting(f"requests: '{spec.generator}' asks the suite's references what they memorise, and "
+                                 f"'{self.suite.name}' has none; set [references] count")
         return self.stages.add("forget", f"forget set {r}", inputs, generator=as_json(spec), index=r,
                          ranking=list(inputs), seed=self.stages.seed("forget", r))
 

@@ -78,15 +78,15 @@ class RequestSpec:
     """How forget sets are made; ``count`` of them, each with a seed of its own.
 
     Attributes:
-        generator: ``random``, ``class``, ``lowest-loss``, ``highest-loss``, or ``poisoned``: the groups of
-            `DataSpec.poison`, one after the other.
+        generator: ``random``, ``class``, ``lowest-loss``, ``highest-loss``, ``most-memorised`` by the suite's
+            references, or ``poisoned``: the groups of `DataSpec.poison`, one after the other.
         count: number of forget sets.
         size: samples to forget, or share of the training set when below 1; not for ``class`` and ``poisoned``.
         classes: for ``class``, one forget set per entry.
     """
 
-    generator: str = field(default="random",
-                           validator=validators.in_(("random", "class", "lowest-loss", "highest-loss", "poisoned")))
+    generator: str = field(default="random", validator=validators.in_(
+        ("random", "class", "lowest-loss", "highest-loss", "most-memorised", "poisoned")))
     count: int = field(default=3, validator=validators.ge(1))
     size: float = field(default=0.1, validator=validators.gt(0))
     classes: tuple[int, ...] = ()

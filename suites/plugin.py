@@ -8,7 +8,17 @@ from typing import cast
 
 from harness import DatasetSource, hookimpl
 from harness.suite import Suite, load_suite
-from suites.datasets import CIFAR10, CIFAR10_JPEG, CIFAR100, FASHION_MNIST, MNIST, SVHN, Digits, ImageFolders, TinyImageNet
+from suites.datasets import (
+    CIFAR10,
+    CIFAR10_JPEG,
+    CIFAR100,
+    FASHION_MNIST,
+    MNIST,
+    SVHN,
+    Digits,
+    ImageFolders,
+    TinyImageNet,
+)
 
 
 @hookimpl
