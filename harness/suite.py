@@ -211,6 +211,7 @@ class Suite:
         name: e.g. ``digits-v1``.
         description: one line.
         source: where the protocol comes from.
+        comparable: beside which published figures its rows may be read, and what differs from how those were made.
         data, model, recipe: what is trained, with which options.
         requests: what is forgotten.
         access: the access modes.
@@ -227,6 +228,7 @@ class Suite:
     name: str = field(validator=validators.matches_re(r"[a-z0-9.+-]+-v\d+(-lite)?"))
     description: str
     source: str = ""
+    comparable: str = ""
     data: DataSpec
     model: ModelSpec
     recipe: FitOptions
@@ -252,8 +254,10 @@ class Suite:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything in the suite but its description."""
-        return digest_json({**as_json(self), "description": ""})
+        """SHA-256 over everything in the suite but its prose."""
+        content = as_json(self)
+        del content["comparable"]
+        return digest_json({**content, "description": ""})
 
     @property
     def protocol(self) -> str:
@@ -262,7 +266,7 @@ class Suite:
         Methods are left out (they are what is compared), auditors and their settings are not.
         """
         content = as_json(self)
-        for key in ("name", "description", "source", "unlearners", "columns"):
+        for key in ("name", "description", "source", "comparable", "unlearners", "columns"):
             content.pop(key)
         return digest_json(content)
 

@@ -35,9 +35,9 @@ def harness_suites() -> Sequence[Suite]:
 
 
 def suites_in(folder: Path) -> list[Suite]:
-    """Return the suite of every TOML file in ``folder``, in the order of the file names.
+    """Return the suite of every TOML file in ``folder``, in the order of their names.
 
     Raises:
         BadSetting: if one of them does not fit, naming the file and every wrong key.
     """
-    return [load_suite(path) for path in sorted(folder.glob("*.toml"))]
+    return [load_suite(path) for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)]
