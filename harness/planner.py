@@ -11,6 +11,8 @@ from harness.audit_planner import Audited, AuditPlanner, why_not
 from harness.audits import Auditor
 from harness.data import Dataset
 from harness.describe import describe
+from harness.errors import BadSetting
+from harness.forget_sets import needs_losses, needs_memorisation
 from harness.plan import ORACLE, Cell, Plan, PlannedMethod, Skipped
 from harness.plugins import Registry
 from harness.provenance import class_digest
@@ -50,7 +52,8 @@ class Planner:
         originals = tuple(self._train(i) for i in range(suite.originals))
         requests = self._requests(originals[0])
         oracles = [[self._retrain(r, request, k) for k in range(suite.oracles)] for r, request in enumerate(requests)]
-        wants_references = any(auditor.needs.references for auditor in self.auditors.values())
+        wants_references = (needs_memorisation(suite.requests)
+                            or any(auditor.needs.references for auditor in self.auditors.values()))
         audits = AuditPlanner(stages=self.stages, auditors=self.auditors, model=self.model_spec,
                               references=self._references() if wants_references else ())
         cells = audits.audit_oracles([[self._oracle(r, request, k, oracles[r], audits.wants_shadows)
@@ -94,15 +97,28 @@ class Planner:
         return self.stages.add("train", f"train original {i}", (), len(self.data.train) * self.suite.recipe.epochs,
                          model=self.model_spec, recipe=self.recipe, seed=self.stages.seed("train", i))
 
-    def _requests(self, ranking: str) -> tuple[str, ...]:
+    def _requests(self, original: str) -> tuple[str, ...]:
         spec, keys = self.suite.requests, list[str]()
+        ranking = self._ranking(original)
         for r in range(spec.count):
-            ranked = (ranking,) if spec.generator.endswith("-loss") else ()
             previous: dict[str, Any] = {"previous": keys[-1]} if spec.step(r) else {}
             keys.append(self.stages.add(
-                "forget", f"forget set {r}", (*ranked, *previous.values()), generator=as_json(spec), index=r,
-                ranking=list(ranked), seed=self.stages.seed("forget", r), **previous))
+                "forget", f"forget set {r}", (*ranking, *previous.values()), generator=as_json(spec), index=r,
+                ranking=list(ranking), seed=self.stages.seed("forget", r), **previous))
         return tuple(keys)
+
+    def _ranking(self, original: str) -> tuple[str, ...]:
+        """Return the keys of the stages whose models rank the examples, if the forget sets are cut from a ranking."""
+        spec = self.suite.requests
+        if needs_losses(spec):
+            return (original,)
+        if not needs_memorisation(spec):
+            return ()
+        references = self._references()
+        if not references:
+            raise BadSetting(f"requests: '{spec.generator}' asks the suite's references what they memorise, and "
+                             f"'{self.suite.name}' has none; set [references] count")
+        return references
 
     def _retrain(self, r: int, request: str, k: int) -> str:
         return self.stages.add("retrain", f"retrain request {r} oracle {k}", (request,),

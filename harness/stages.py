@@ -16,7 +16,7 @@ from harness.digests import derive_seed
 from harness.done import Done
 from harness.errors import StoreError
 from harness.fleets import Fleet, models_at_once
-from harness.forget_sets import losses_from_logits, make_request
+from harness.forget_sets import losses_from_logits, make_request, memorisation, needs_memorisation
 from harness.measure import measured
 from harness.membership import balanced_halves
 from harness.models import Model, Trainable, TrainingSet
@@ -62,12 +62,15 @@ def make_again(manifest: Manifest, context: Context) -> Model:
 
 def _forget(spec: Spec, context: Context) -> Done:
     data = context.dataset(spec["data"])
-    losses = None
-    if spec["ranking"]:
-        losses = losses_from_logits(context.signals(spec["ranking"][0]).train, data.train.labels)
     generator = structure(dict(spec["generator"]), RequestSpec, "requests")
+    ranked_by = None
+    if needs_memorisation(generator):
+        references = context.references(spec["ranking"])
+        ranked_by = memorisation(references.logits, references.membership, data.train.labels)
+    elif spec["ranking"]:
+        ranked_by = losses_from_logits(context.signals(spec["ranking"][0]).train, data.train.labels)
     previous = context.request(spec["previous"]) if "previous" in spec else None
-    request = make_request(generator, spec["index"], spec["seed"], data.train, data.num_classes, losses,
+    request = make_request(generator, spec["index"], spec["seed"], data.train, data.num_classes, ranked_by,
                            data.poison, previous)
     request.retain_mask(len(data.train))
     report = {"name": request.name, "scope": request.scope, "classes": list(request.classes),

@@ -78,8 +78,8 @@ class RequestSpec:
     """How forget sets are made; ``count`` of them, each with a seed of its own.
 
     Attributes:
-        generator: ``random``, ``class``, ``lowest-loss``, ``highest-loss``, or ``poisoned``: the groups of
-            `DataSpec.poison`, one after the other.
+        generator: ``random``, ``class``, ``lowest-loss``, ``highest-loss``, ``most-memorised`` by the suite's
+            references, or ``poisoned``: the groups of `DataSpec.poison`, one after the other.
         count: number of forget sets.
         size: samples to forget, or share of the training set when below 1; not for ``class`` and ``poisoned``.
         classes: for ``class``, one forget set per entry.
@@ -88,8 +88,8 @@ class RequestSpec:
             sequence have no example in common.
     """
 
-    generator: str = field(default="random",
-                           validator=validators.in_(("random", "class", "lowest-loss", "highest-loss", "poisoned")))
+    generator: str = field(default="random", validator=validators.in_(
+        ("random", "class", "lowest-loss", "highest-loss", "most-memorised", "poisoned")))
     count: int = field(default=3, validator=validators.ge(1))
     size: float = field(default=0.1, validator=validators.gt(0))
     classes: tuple[int, ...] = ()
@@ -223,6 +223,7 @@ class Suite:
         name: e.g. ``digits-v1``.
         description: one line.
         source: where the protocol comes from.
+        comparable: beside which published figures its rows may be read, and what differs from how those were made.
         data, model, recipe: what is trained, with which options.
         requests: what is forgotten.
         access: the access modes.
@@ -239,6 +240,7 @@ class Suite:
     name: str = field(validator=validators.matches_re(r"[a-z0-9.+-]+-v\d+(-lite)?"))
     description: str
     source: str = ""
+    comparable: str = field(default="", metadata=LATER)
     data: DataSpec
     model: ModelSpec
     recipe: FitOptions
@@ -264,8 +266,8 @@ class Suite:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything in the suite but its description."""
-        return digest_json({**as_json(self), "description": ""})
+        """SHA-256 over everything in the suite but its prose."""
+        return digest_json(self._without("description", "comparable"))
 
     @property
     def protocol(self) -> str:
@@ -273,8 +275,10 @@ class Suite:
 
         Methods are left out (they are what is compared), auditors and their settings are not.
         """
-        compared = ("name", "description", "source", "unlearners", "columns")
-        return digest_json({key: value for key, value in as_json(self).items() if key not in compared})
+        return digest_json(self._without("name", "description", "source", "comparable", "unlearners", "columns"))
+
+    def _without(self, *names: str) -> dict[str, Any]:
+        return {key: value for key, value in as_json(self).items() if key not in names}
 
 
 def load_suite(path: Path) -> Suite:

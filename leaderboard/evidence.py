@@ -17,7 +17,14 @@ from harness.context import stored_request
 from harness.data import Dataset
 from harness.digests import derive_seed
 from harness.errors import BadSetting, StoreError
-from harness.forget_sets import losses_from_logits, make_request, needs_losses
+from harness.forget_sets import (
+    Ranked,
+    losses_from_logits,
+    make_request,
+    memorisation,
+    needs_losses,
+    needs_memorisation,
+)
 from harness.membership import balanced_halves
 from harness.plan import ORACLE
 from harness.record import CellRecord, MethodRecord, RunRecord
@@ -218,13 +225,10 @@ def data_problems(evidence: Evidence, data: Dataset) -> Iterator[str]:
 
 def _forget_problems(evidence: Evidence, manifest: Manifest, data: Dataset) -> Iterator[str]:
     spec = structure(dict(manifest.spec["generator"]), RequestSpec, "generator")
-    losses = None
-    if needs_losses(spec):
-        signals = evidence.store.arrays(manifest.spec["ranking"][0], "signals")
-        losses = losses_from_logits(signals["train"], data.train.labels)
     previous = manifest.spec.get("previous")
-    right = make_request(spec, manifest.spec["index"], manifest.spec["seed"], data.train, data.num_classes, losses,
-                         data.poison, stored_request(evidence.store, previous) if previous else None)
+    right = make_request(spec, manifest.spec["index"], manifest.spec["seed"], data.train, data.num_classes,
+                         _ranked_by(evidence, spec, manifest, data), data.poison,
+                         stored_request(evidence.store, previous) if previous else None)
     index = manifest.spec["index"]
     if not np.array_equal(evidence.store.arrays(manifest.key, "forget")["forget"], right.forget):
         yield f"forget set {index} is not the one that its generator and seed draw"
@@ -232,6 +236,20 @@ def _forget_problems(evidence: Evidence, manifest: Manifest, data: Dataset) -> I
     if recorded is None or (recorded.digest, recorded.forget, recorded.train) != (
             right.digest, len(right.forget), len(data.train)):
         yield f"forget set {index}: the record describes another one than its generator and seed draw"
+
+
+def _ranked_by(evidence: Evidence, spec: RequestSpec, manifest: Manifest, data: Dataset) -> Ranked | None:
+    """Return what the generator ranks by, from the enclosed logits."""
+    ranking = manifest.spec["ranking"]
+    if needs_memorisation(spec):
+        if ranking != [block.key for block in evidence.references]:
+            raise ValueError("it was not ranked by all of the record's references")
+        blocks = [evidence.store.arrays(key, "signals") for key in ranking]
+        return memorisation(np.concatenate([block["logits"] for block in blocks]),
+                            np.concatenate([block["membership"] for block in blocks]), data.train.labels)
+    if needs_losses(spec):
+        return losses_from_logits(evidence.store.arrays(ranking[0], "signals")["train"], data.train.labels)
+    return None
 
 
 def _halves_problems(evidence: Evidence, manifest: Manifest, data: Dataset) -> Iterator[str]:

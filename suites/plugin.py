@@ -8,13 +8,23 @@ from typing import cast
 
 from harness import DatasetSource, hookimpl
 from harness.suite import Suite, load_suite
-from suites.datasets import CIFAR10, CIFAR10_JPEG, CIFAR100, FASHION_MNIST, MNIST, SVHN, Digits, ImageFolders
+from suites.datasets import (
+    CIFAR10,
+    CIFAR10_JPEG,
+    CIFAR100,
+    FASHION_MNIST,
+    MNIST,
+    SVHN,
+    Digits,
+    ImageFolders,
+    TinyImageNet,
+)
 
 
 @hookimpl
 def harness_datasets() -> Sequence[DatasetSource]:
     """Return the built-in data set sources."""
-    sources = [Digits(), MNIST, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, ImageFolders()]
+    sources = [Digits(), MNIST, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, TinyImageNet(), ImageFolders()]
     return cast(Sequence[DatasetSource], sources)
 
 
@@ -25,9 +35,9 @@ def harness_suites() -> Sequence[Suite]:
 
 
 def suites_in(folder: Path) -> list[Suite]:
-    """Return the suite of every TOML file in ``folder``, in the order of the file names.
+    """Return the suite of every TOML file in ``folder``, in the order of their names.
 
     Raises:
         BadSetting: if one of them does not fit, naming the file and every wrong key.
     """
-    return [load_suite(path) for path in sorted(folder.glob("*.toml"))]
+    return [load_suite(path) for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)]

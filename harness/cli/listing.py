@@ -16,6 +16,7 @@ from harness.errors import UnknownName
 from harness.plugins import Names, Registry, load_registry
 from harness.settings import as_json
 from harness.suite import Suite
+from harness.suite_facts import suite_facts
 
 KINDS = ("unlearners", "auditors", "adapters", "datasets", "models", "suites")
 _plugins = click.option("--plugin", "plugins", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
@@ -46,8 +47,11 @@ def list_command(kind: str | None, plugins: tuple[Path, ...], as_rows: bool) -> 
 @click.command("show")
 @click.argument("name")
 @_plugins
-def show(name: str, plugins: tuple[Path, ...]) -> None:
+@click.option("--json", "as_rows", is_flag=True, help="Print a suite as JSON.")
+def show(name: str, plugins: tuple[Path, ...], as_rows: bool) -> None:
     """Show everything about one registered NAME: what it does, its settings with their defaults, where it comes from.
+
+    Of a suite: its protocol, what it costs, and what its rows may be compared with. Its data need not be there.
 
     \b
     unlearn show amun
@@ -59,8 +63,19 @@ def show(name: str, plugins: tuple[Path, ...]) -> None:
     if not found:
         raise UnknownName("registered name", name, [n for kind in KINDS for n in _names(registry, kind)])
     for kind, entry in found:
+        if isinstance(entry.value, Suite):
+            _show_suite(entry.value, registry, f"from {entry.owner}", as_rows=as_rows)
+            continue
         click.echo(f"{name} ({kind.removesuffix('s')}) from {entry.owner}\n")
         click.echo("\n".join(_describe(entry.value)))
+
+
+def _show_suite(suite: Suite, registry: Registry, owner: str, *, as_rows: bool) -> None:
+    if as_rows:
+        click.echo(json.dumps({**as_json(suite), "digest": suite.digest, "protocol": suite.protocol}, indent=1))
+        return
+    click.echo(f"{suite.name} (suite) {owner}\n\n{suite.description}\n")
+    click.echo(tabulate(suite_facts(suite, registry), tablefmt="plain", maxcolwidths=[None, 96]))
 
 
 def _names(registry: Registry, kind: str) -> Names[Any]:
@@ -82,9 +97,6 @@ def _first_line(value: Any) -> str:
 
 
 def _describe(value: Any) -> Iterator[str]:
-    if isinstance(value, Suite):
-        yield json.dumps({**as_json(value), "digest": value.digest, "protocol": value.protocol}, indent=1)
-        return
     yield inspect.getdoc(value) or str(getattr(value, "description", ""))
     for label in ("version", "requires", "access", "scopes", "aliases", "capabilities"):
         content = getattr(value, label, None)

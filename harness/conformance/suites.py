@@ -53,7 +53,7 @@ class SuiteTrial:
             raise CheckSkipped(f"its data cannot be read here: {error}") from error
 
     def requests(self) -> list[ForgetRequest]:
-        """Return its forget sets; made-up losses stand in for those of a trained original."""
+        """Return its forget sets; made-up losses stand in for what trained models would be ranked by."""
         losses = np.random.default_rng(0).exponential(size=len(self.data.train))
         spec, made = self.suite.requests, list[ForgetRequest]()
         for index in range(spec.count):

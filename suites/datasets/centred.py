@@ -32,6 +32,11 @@ class Centred:
         classes = ", odd against even" if self.parity else ""
         return f"{self.source.name} without its mean image{classes}: for reconstruction"
 
+    @property
+    def sizes(self) -> tuple[int, int] | None:
+        """Number of training and of test examples, where the source knows them."""
+        return getattr(self.source, "sizes", None)
+
     def load(self, data_root: Path | None, download: bool) -> Dataset:
         """Return the data set; both arguments are for the source."""
         loaded = self.source.load(data_root, download)

@@ -28,6 +28,7 @@ class Cifar:
         label_bytes: labels before each image in the binary version; the last of them counts.
         label_key: of the labels in the pickled version.
         archive: of the binary version.
+        sizes: number of training and of test examples.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Cifar:
     label_bytes: int
     label_key: str
     archive: Published
+    sizes: tuple[int, int] = (50_000, 10_000)
 
     def load(self, data_root: Path | None, download: bool) -> Dataset:
         """Return the data set as (N, 3, 32, 32) images."""

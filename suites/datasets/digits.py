@@ -22,6 +22,7 @@ class Digits:
 
     name: str = "digits"
     description: str = "1,797 handwritten digits of 8x8 pixels; comes with scikit-learn, nothing to download"
+    sizes: tuple[int, int] = (TRAIN, 897)
 
     def load(self, data_root: Path | None, download: bool) -> Dataset:
         """Return the digits as (N, 1, 8, 8) images; both arguments are ignored."""

@@ -21,12 +21,14 @@ class ImageFolder:
     Attributes:
         path: of the folder, below the data root unless absolute.
         source: what the images are, in words.
+        sizes: number of training and of test examples, where they are known.
     """
 
     name: str
     description: str
     path: str
     source: str
+    sizes: tuple[int, int] | None = None
 
     def load(self, data_root: Path | None, download: bool) -> Dataset:
         """Return (N, 1, height, width) images if they are gray, otherwise (N, 3, height, width).
@@ -75,6 +77,7 @@ CIFAR10_JPEG = ImageFolder(
     description="CIFAR-10 re-encoded as JPEG (lossy), from cifar10-jpeg/ under the data root",
     path="cifar10-jpeg",
     source="CIFAR-10 (JPEG): re-encoded with loss at quality 75, not comparable with CIFAR-10",
+    sizes=(50_000, 10_000),
 )
 
 
@@ -94,10 +97,10 @@ def _read(name: str, folder: Path, classes: list[str]) -> tuple[Pixels, Labels]:
     """Return (N, channels, height, width) pixels and (N,) labels, classes numbered in their order."""
     files = [(folder / label / file, number) for number, label in enumerate(classes)
              for file in _names_in(name, folder / label)]
-    first = _decode(files[0][0])
+    first = decode(files[0][0])
     pixels = np.empty((len(files), *first.shape), dtype=np.uint8)
     for row, (path, _) in zip(pixels, files, strict=True):
-        image = _decode(path)
+        image = decode(path)
         if image.shape != first.shape:
             raise DataError(f"{path}: is {image.shape} (height, width, channels), but {files[0][0]} is {first.shape}; "
                             "bring all images to one size, and all to gray or all to colour")
@@ -105,7 +108,7 @@ def _read(name: str, folder: Path, classes: list[str]) -> tuple[Pixels, Labels]:
     return pixels.transpose(0, 3, 1, 2), np.array([number for _, number in files])
 
 
-def _decode(path: Path) -> Pixels:
+def decode(path: Path) -> Pixels:
     """Return (height, width, channels), one channel for a gray image and three for any other."""
     from PIL import Image
 

@@ -26,6 +26,7 @@ class IdxImages:
         mirror: address of the folder that has the gzipped files.
         md5: of each gzipped file, by its name without ``.gz``.
         source: who made it.
+        sizes: number of training and of test examples.
     """
 
     name: str
@@ -34,6 +35,7 @@ class IdxImages:
     mirror: str
     md5: Mapping[str, str]
     source: str
+    sizes: tuple[int, int] = (60_000, 10_000)
 
     def load(self, data_root: Path | None, download: bool) -> Dataset:
         """Return the data set as (N, 1, 28, 28) images."""

@@ -17,12 +17,14 @@ class Svhn:
 
     Attributes:
         train, test: the two files. One with another MD5 is refused: MATLAB's format is too rich to read from strangers.
+        sizes: number of training and of test examples.
     """
 
     name: str
     description: str
     train: Published
     test: Published
+    sizes: tuple[int, int] = (73_257, 26_032)
 
     def load(self, data_root: Path | None, download: bool) -> Dataset:
         """Return the data set as (N, 3, 32, 32) images."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import BadSetting, Examples, ForgetRequest
-from harness.forget_sets import losses_from_logits, make_request, needs_losses
+from harness.forget_sets import losses_from_logits, make_request, memorisation, needs_losses
 from harness.suite import RequestSpec
 
 SEEDS = st.integers(0, 2**53 - 1)
@@ -100,6 +100,27 @@ def test_equal_losses_rank_by_index(generator):
     assert request(spec, labels=[0] * 6, losses=np.ones(6)).forget.tolist() == [0, 1]
     second = request(spec, index=1, labels=[0] * 6, losses=np.ones(6))
     assert (second.forget.tolist(), second.name) == ([2, 3], f"{generator}-2-of-6-1")
+
+
+def test_an_example_is_memorised_if_only_those_that_saw_it_are_sure_of_it():
+    # Two examples, four models, each example in half of them; logit gap 2 is a probability of 0.8808.
+    sure, unsure = [2.0, 0.0], [0.0, 0.0]
+    logits = np.array([[sure, sure], [sure, sure], [unsure, sure], [unsure, sure]], dtype=np.float32)
+    membership = np.array([[True, False], [True, True], [False, True], [False, False]])
+
+    found = memorisation(logits, membership, np.array([0, 0]))
+
+    # float32 logits: seven digits.
+    assert found == pytest.approx([0.880797 - 0.5, 0.0], abs=1e-6)
+    spec = RequestSpec(generator="most-memorised", size=1)
+    assert request(spec, labels=[0, 0], losses=found).forget.tolist() == [0]
+
+
+def test_memorisation_asks_models_on_both_sides():
+    with pytest.raises(ValueError, match="in some references and out of others"):
+        memorisation(np.zeros((2, 3, 2), dtype=np.float32), np.ones((2, 3), dtype=bool), np.zeros(2, dtype=np.int64))
+    with pytest.raises(ValueError, match="expected \\(R, P, C\\)"):
+        memorisation(np.zeros((2, 1, 2), dtype=np.float32), np.ones((2, 1), dtype=bool), np.zeros(2, dtype=np.int64))
 
 
 def test_only_the_loss_generators_need_losses():

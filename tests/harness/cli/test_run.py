@@ -131,7 +131,7 @@ def test_plan_says_what_is_stored_and_what_is_not(unlearn, tiny_file):
 def test_list_show_and_doctor_say_what_is_there(unlearn):
     assert "amun" in unlearn("list", "unlearners")[0]
     assert "eps = 0.04" in unlearn("show", "amun")[0]
-    assert '"digest"' in unlearn("show", "digits-v1")[0]
+    assert '"digest"' in unlearn("show", "digits-v1", "--json")[0]
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "tune", "list", "show", "doctor"])
