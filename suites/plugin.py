@@ -8,13 +8,16 @@ from typing import cast
 
 from harness import DatasetSource, hookimpl
 from harness.suite import Suite, load_suite
-from suites.datasets import CIFAR10, CIFAR10_JPEG, CIFAR100, FASHION_MNIST, MNIST, SVHN, Digits, ImageFolders
+from suites.datasets import CIFAR10, CIFAR10_JPEG, CIFAR100, FASHION_MNIST, MNIST, SVHN, Centred, Digits, ImageFolders
 
 
 @hookimpl
 def harness_datasets() -> Sequence[DatasetSource]:
     """Return the built-in data set sources."""
-    sources = [Digits(), MNIST, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, ImageFolders()]
+    digits, mnist = cast(DatasetSource, Digits()), cast(DatasetSource, MNIST)
+    centred = [Centred("digits-parity", digits, parity=True), Centred("mnist-parity", mnist, parity=True),
+               Centred("mnist-centred", mnist)]
+    sources = [digits, mnist, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, ImageFolders(), *centred]
     return cast(Sequence[DatasetSource], sources)
 
 
