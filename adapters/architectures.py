@@ -35,7 +35,7 @@ class MlpSettings:
         hidden: widths of the hidden layers; none makes it logistic regression.
         bias: whether layers have a bias; ``first`` gives one to the first layer only, which makes the network
             homogeneous in its parameters.
-        first_scale: factor on the first layer's initial weights.
+        first_scale: factor on the first layer's initial weights and bias.
     """
 
     hidden: tuple[int, ...] = field(default=(128,), converter=whole_numbers)

@@ -40,7 +40,8 @@ def mlp(input_shape: Shape, num_classes: int, settings: MlpSettings) -> nn.Seque
     layers["output"] = nn.Linear(width, num_classes, bias=bias)
     network = nn.Sequential(layers)
     with torch.no_grad():
-        cast(nn.Linear, network[1]).weight.mul_(settings.first_scale)
+        for parameter in cast(nn.Linear, network[1]).parameters():
+            parameter.mul_(settings.first_scale)
     return network
 
 

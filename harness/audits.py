@@ -75,7 +75,7 @@ class Needs:
         models: whether the model itself is needed, not only its signals.
         shadows: least number of shadows a side: trained and unlearned with the method under test, and retrained. All
             that the suite has are given.
-        poison: kind of poison that the training set must hold: ``gaussian``, ``swap``, or nothing.
+        poison: kind of poison that the training set must hold: ``gaussian``, ``swap``, ``trigger``, or nothing.
         method_level: whether the report is on the method and not on one model of it, so that it is made once per
             forget set.
         reports: titles of auditors whose reports on this model and on the oracles are needed first.

@@ -67,7 +67,8 @@ class Poison:
     """What was done to some training examples before any model saw them.
 
     Attributes:
-        kind: ``gaussian`` (noise on the inputs) or ``swap`` (labels of a pair of classes exchanged).
+        kind: ``gaussian`` (noise on the inputs), ``swap`` (labels of a pair of classes exchanged) or ``trigger`` (a
+            square in a corner, and another label).
         groups: indices into the training set, one array for each forget set.
         deviation: of the noise.
         rows: (K,) all of these indices.

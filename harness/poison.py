@@ -17,12 +17,16 @@ from harness.errors import BadSetting
 from harness.subsets import permutation, sample_count
 from harness.suite import PoisonSpec
 
+_CORNERS = ((True, True), (False, False), (False, True), (True, False))
+"""Whether the square of each group's trigger is below, and whether it is on the right."""
+
 
 def poisoned(dataset: Dataset, spec: PoisonSpec | None) -> Dataset:
     """Return ``dataset`` with groups of its training examples poisoned; as it is when there is no ``spec``.
 
     ``gaussian`` adds independent normal noise to the inputs, which may leave [0, 1]; ``swap`` takes as many examples of
-    either class of a pair and labels them as the other.
+    either class of a pair and labels them as the other; ``trigger`` paints a square into a corner of images, another
+    corner for each group, and labels them as another class (see `with_trigger` and `trigger_class`).
 
     Raises:
         BadSetting: if there are not enough examples, or a class is not there.
@@ -36,6 +40,13 @@ def poisoned(dataset: Dataset, spec: PoisonSpec | None) -> Dataset:
         inputs, labels = train.inputs.copy(), train.labels
         rows = np.concatenate(groups)
         inputs[rows] += spec.deviation * _normal(inputs[rows].shape, derive_seed(spec.seed, "noise"))
+    elif spec.kind == "trigger":
+        groups = _for_triggers(dataset, size, spec)
+        inputs, labels = train.inputs.copy(), train.labels.copy()
+        for number, group in enumerate(groups):
+            inputs[group] = with_trigger(train.inputs[group], number, float(train.inputs.max()))
+            labels[group] = trigger_class(number, dataset.num_classes)
+        rows = np.concatenate(groups)
     else:
         groups = [_pair(train.labels, pair, size, derive_seed(spec.seed, "pair", *pair)) for pair in spec.pairs]
         inputs, labels = train.inputs, _swapped(train.labels, groups, spec)
@@ -43,6 +54,48 @@ def poisoned(dataset: Dataset, spec: PoisonSpec | None) -> Dataset:
     poison = Poison(kind=spec.kind, groups=tuple(groups), deviation=spec.deviation, rows=rows, clean=train.take(rows))
     return evolve(dataset, train=Examples(inputs=inputs, labels=labels), poison=poison,
                   source=f"{dataset.source}; {len(rows)} training examples poisoned ({spec.kind})")
+
+
+def with_trigger(images: Floats, group: int, brightness: float) -> Floats:
+    """Return copies of images (N, C, H, W) with the square that marks a group: a quarter as high and wide as they are.
+
+    Args:
+        images: to be marked.
+        group: decides the corner; 0 is below on the right, where digits leave room.
+        brightness: of the square.
+    """
+    height, width = (max(1, side // 4) for side in images.shape[2:])
+    below, right = _CORNERS[group]
+    marked = images.copy()
+    marked[:, :, slice(-height, None) if below else slice(height), slice(-width, None) if right else slice(width)] = (
+        brightness)
+    return marked
+
+
+def trigger_class(group: int, num_classes: int) -> int:
+    """Return the class that the images of a group are said to have."""
+    return group % num_classes
+
+
+def _for_triggers(dataset: Dataset, size: int, spec: PoisonSpec) -> list[Integers]:
+    train = dataset.train
+    if train.inputs.ndim != 4:
+        raise BadSetting(f"data.poison: 'trigger' marks images (channels, height, width); these inputs have the shape "
+                         f"{train.inputs.shape[1:]}")
+    if spec.groups > len(_CORNERS):
+        raise BadSetting(f"data.poison: {spec.groups} groups with a trigger each, but an image has "
+                         f"{len(_CORNERS)} corners")
+    order = permutation(len(train), derive_seed(spec.seed, "poison"))
+    groups: list[Integers] = []
+    for group in range(spec.groups):
+        # Of other classes than the trigger's: those of it have nothing wrong to learn.
+        fitting = order[train.labels[order] != trigger_class(group, dataset.num_classes)]
+        if len(fitting) < size:
+            raise BadSetting(f"data.poison: {spec.groups} groups of {size} examples of other classes than their "
+                             f"trigger's, but group {group} finds only {len(fitting)}")
+        groups.append(fitting[:size])
+        order = order[~np.isin(order, fitting[:size])]
+    return groups
 
 
 def _drawn(total: int, size: int, spec: PoisonSpec) -> list[Integers]:

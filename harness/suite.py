@@ -24,15 +24,16 @@ class PoisonSpec:
     """Training examples that are poisoned before anything is trained; see `harness.poison`.
 
     Attributes:
-        kind: ``gaussian`` adds noise to inputs, ``swap`` exchanges the labels of pairs of classes.
+        kind: ``gaussian`` adds noise to inputs, ``swap`` exchanges the labels of pairs of classes, ``trigger`` marks
+            images with a square and labels them as another class.
         size: examples in each group, or share of the training set when below 1.
-        groups: of ``gaussian``: how many groups, one for each forget set.
+        groups: of ``gaussian`` and ``trigger``: how many groups, one for each forget set.
         deviation: of ``gaussian``: standard deviation of the noise, in units of the inputs.
         pairs: of ``swap``: the pairs of classes, one for each forget set.
         seed: which examples, and the noise.
     """
 
-    kind: str = field(validator=validators.in_(("gaussian", "swap")))
+    kind: str = field(validator=validators.in_(("gaussian", "swap", "trigger")))
     size: float = field(default=0.025, validator=validators.gt(0))
     groups: int = field(default=1, validator=validators.ge(1))
     deviation: float = field(default=0.5657, validator=validators.gt(0))

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from harness import Auditor, hookimpl
 from reference_methods.auditors.average_gap import AverageGap
 from reference_methods.auditors.distance import OutputDistance
-from reference_methods.auditors.injected import Gus, InterclassConfusion
+from reference_methods.auditors.injected import Backdoor, Gus, InterclassConfusion
+from reference_methods.auditors.kkt import Kkt, KktVerdict
+from reference_methods.auditors.kkt.baselines import Ina, ModelInversion
 from reference_methods.auditors.membership import Lira, Rmia
 from reference_methods.auditors.neighbours import MiaNN
 from reference_methods.auditors.population import LossThreshold, Mis
@@ -27,6 +29,7 @@ def harness_auditors() -> Sequence[type[Auditor]]:
         ULira, Klom, EpsilonScore,
         OutputDistance, MiaNN, LinearProbe, RelearnTime,
         AfterFinetune, AfterPrune, AfterQuantise,
-        Gus, InterclassConfusion,
+        Gus, InterclassConfusion, Backdoor,
+        Kkt, KktVerdict, Ina, ModelInversion,
         AverageGap,
     ]

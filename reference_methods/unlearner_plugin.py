@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness import Unlearner, hookimpl
 from reference_methods.unlearners.ablation import AdversarialAblation
+from reference_methods.unlearners.afterwards import FineTuneAll, RandomPrune, Relearn
 from reference_methods.unlearners.amun import Amun, AmunAdaptive, AmunSalun
 from reference_methods.unlearners.boundary import BoundaryExpand, BoundaryShrink
 from reference_methods.unlearners.challenge import ConvolutionTranspose, MaskedSmallGradients
@@ -35,4 +36,5 @@ def harness_unlearners() -> Sequence[type[Unlearner]]:
         Scrub, ScrubRewind, BadTeacher,
         Ssd, LossFreeSsd,
         MaskedSmallGradients, ConvolutionTranspose,
+        RandomPrune, FineTuneAll, Relearn,
     ]

@@ -15,6 +15,7 @@ from suites.datasets import (
     FASHION_MNIST,
     MNIST,
     SVHN,
+    Centred,
     Digits,
     ImageFolders,
     TinyImageNet,
@@ -24,7 +25,11 @@ from suites.datasets import (
 @hookimpl
 def harness_datasets() -> Sequence[DatasetSource]:
     """Return the built-in data set sources."""
-    sources = [Digits(), MNIST, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, TinyImageNet(), ImageFolders()]
+    digits, mnist = cast(DatasetSource, Digits()), cast(DatasetSource, MNIST)
+    centred = [Centred("digits-parity", digits, parity=True), Centred("mnist-parity", mnist, parity=True),
+               Centred("mnist-centred", mnist)]
+    sources = [digits, mnist, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, TinyImageNet(), ImageFolders(),
+               *centred]
     return cast(Sequence[DatasetSource], sources)
 
 

@@ -135,9 +135,9 @@ class Evidence:
             oracles=tuple(map(self._signals, others)) if needs.oracles else (),
             references=self._references(needs.references), shadows=self._shadows(needs.shadows, audited),
             models=self._models(audited, others) if needs.models else {},
-            reports=self._reports(needs.reports, audited),
-            oracle_reports=[self._reports(needs.reports, name) for name in others] if needs.reports else (),
-            original_reports=self._reports(needs.reports, "original") if original_too else {},
+            reports=self._reports(needs.reports, audited, seed),
+            oracle_reports=[self._reports(needs.reports, name, seed) for name in others] if needs.reports else (),
+            original_reports=self._reports(needs.reports, "original", seed) if original_too else {},
             seed=seed)
 
     def oracle_names(self, auditor: Auditor) -> list[str]:
@@ -180,12 +180,12 @@ class Evidence:
         unlearned, retrained = self.cast.shadows(count, audited)
         return Shadows(unlearned=self._pool(unlearned), retrained=self._pool(retrained))
 
-    def _reports(self, names: tuple[str, ...], audited: str) -> Mapping[str, AuditReport]:
-        return {name: self._report(name, audited) for name in names}
+    def _reports(self, names: tuple[str, ...], audited: str, seed: int) -> Mapping[str, AuditReport]:
+        return {name: self._report(name, audited, seed) for name in names}
 
-    def _report(self, name: str, audited: str) -> AuditReport:
+    def _report(self, name: str, audited: str, seed: int) -> AuditReport:
         auditor = self.registry.auditors[name]()
-        return auditor.audit(self.case(auditor, audited))
+        return auditor.audit(self.case(auditor, audited, seed))
 
 
 def evidence(cast: Cast, registry: Registry, seed: int | None = None) -> Evidence:

@@ -36,6 +36,7 @@ SMALL_MODELS: Mapping[str, Mapping[str, Any]] = {
 POISONS: Mapping[str, PoisonSpec] = {
     "gaussian": PoisonSpec(kind="gaussian", size=FORGET, deviation=1.0),
     "swap": PoisonSpec(kind="swap", size=FORGET, pairs=((0, 1),)),
+    "trigger": PoisonSpec(kind="trigger", size=FORGET),
 }
 """What is done to the patterns for audits of poisoned examples."""
 

@@ -1,4 +1,4 @@
-"""Audits of a mark that was put into the training set on purpose: noise on inputs, or exchanged labels."""
+"""Audits of a mark that was put into the training set on purpose: noise on inputs, exchanged labels, or a trigger."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness import AuditCase, AuditReport, Needs, Scope, Score
 from harness.data import Poison
 from harness.models import InputDifferentiable
+from harness.poison import trigger_class, with_trigger
 from reference_methods.auditors.inputs import check_numbers
 from reference_methods.auditors.separation import Values
 
@@ -141,6 +142,52 @@ class InterclassConfusion:
         of_forget = check_numbers("logits", case.unlearned.train[forget], ("N", "C")).argmax(axis=1)
         return AuditReport(scores=(_share("IC test", of_test == other), _share("IC forget", of_forget == given)),
                            notes={"classes": pair.tolist(), "exchanged": len(forget)})
+
+
+@frozen(kw_only=True)
+class Backdoor:
+    """A backdoor, put in before training and said to be forgotten: does the trigger still decide?
+
+    The suite paints a square into a corner of the images that are to be forgotten and labels them as another class.
+    ``Backdoor ASR`` is the share, in per cent, of *test* images of other classes that are taken for the trigger's class
+    once they bear the square; ``Backdoor clean`` is that of the same images without it, which is what a model that never
+    saw a trigger has in common with all. The aim is the oracle's value, which is not 0: the square is an unusual thing
+    to see. It judges only what was poisoned before training, and fine-tuning or pruning may break the trigger.
+
+    Source: Li et al. as used in "UnlearnGuard", sections V-A and V-C; the trigger after Gu et al. 2017 (arXiv 1708.06733).
+    """
+
+    name: ClassVar[str] = "backdoor"
+    version: ClassVar[str] = "1"
+    requires: ClassVar[frozenset[str]] = frozenset()
+    scopes: ClassVar[tuple[Scope, ...]] = ("sample",)
+
+    @property
+    def needs(self) -> Needs:
+        """The model itself, to show it marked test images, and a training set with triggers."""
+        return Needs(models=True, poison="trigger")
+
+    def audit(self, case: AuditCase) -> AuditReport:
+        """Return both rates.
+
+        Raises:
+            ValueError: if the training set is not poisoned, the forget set is none of its groups, no test image is of
+                another class, or a logit is NaN.
+        """
+        poison = _needed(case, self.name, "trigger")
+        group = next((number for number, rows in enumerate(poison.groups)
+                      if np.array_equal(np.sort(rows), np.sort(case.request.forget))), None)
+        if group is None:
+            raise ValueError("backdoor: the forget set is none of the groups with a trigger")
+        target = trigger_class(group, case.data.num_classes)
+        rows = np.flatnonzero(case.data.test.labels != target)
+        if len(rows) == 0:
+            raise ValueError(f"backdoor: every test image is of the trigger's class {target}")
+        marked = with_trigger(case.data.test.inputs[rows], group, float(case.data.train.inputs.max()))
+        hits = [check_numbers("logits", logits, ("N", "C")).argmax(axis=1) == target
+                for logits in (case.models["unlearned"].logits(marked), case.unlearned.test[rows])]
+        return AuditReport(scores=(_share("Backdoor ASR", hits[0]), _share("Backdoor clean", hits[1])),
+                           notes={"class": target, "poisoned": len(case.request.forget)})
 
 
 def _share(name: str, hits: NDArray[np.bool_], chance: float | None = None) -> Score:

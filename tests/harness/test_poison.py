@@ -115,3 +115,45 @@ def test_audits_of_poison_are_skipped_where_there_is_none(tiny, tmp_path, audito
                          requests=RequestSpec(generator=generator, count=2))
     plan = make_plan(suite, load_dataset(REGISTRY, suite.data, Place(store=tmp_path)), REGISTRY)
     assert [skip.reason for skip in plan.skipped if skip.kind == "auditor"] == [reason]
+
+
+TRIGGER = PoisonSpec(kind="trigger", size=10, groups=3)
+
+
+def test_a_trigger_is_a_bright_square_in_the_corner_of_its_group(data):
+    made = poisoned(data, TRIGGER)
+    bright = data.train.inputs.max()
+    for group, (row, column) in zip(made.poison.groups, [(3, 3), (0, 0), (0, 3)], strict=True):
+        assert (made.train.inputs[group][:, 0, row, column] == bright).all()
+        changed = made.train.inputs[group] != data.train.inputs[group]
+        assert changed.sum(axis=(1, 2, 3)).max() == 1
+
+
+def test_images_with_a_trigger_come_from_other_classes_and_get_its_own(data):
+    made = poisoned(data, TRIGGER)
+    for number, group in enumerate(made.poison.groups):
+        assert number not in data.train.labels[group]
+        assert set(made.train.labels[group]) == {number}
+        assert np.array_equal(made.poison.before(group).labels, data.train.labels[group])
+
+
+def test_groups_with_triggers_share_no_example_and_leave_the_others_alone(data):
+    made = poisoned(data, TRIGGER)
+    rows = np.concatenate(made.poison.groups)
+    assert len(set(rows.tolist())) == 30
+    others = np.setdiff1d(np.arange(100), rows)
+    assert np.array_equal(made.train.inputs[others], data.train.inputs[others])
+    assert np.array_equal(made.train.labels[others], data.train.labels[others])
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"groups": 5}, "4 corners"), ({"size": 90}, "finds only 80")])
+def test_triggers_that_do_not_fit_are_refused(data, changes, message):
+    with pytest.raises(BadSetting, match=message):
+        poisoned(data, attrs.evolve(TRIGGER, **changes))
+
+
+def test_only_images_can_bear_a_trigger(data):
+    flat = Examples(inputs=data.train.inputs.reshape(100, -1), labels=data.train.labels)
+    with pytest.raises(BadSetting, match="marks images"):
+        poisoned(attrs.evolve(data, train=flat, test=flat), TRIGGER)

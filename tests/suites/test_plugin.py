@@ -12,8 +12,8 @@ SUITES = Path(__file__).parents[2] / "suites"
 
 def test_the_built_in_data_sets_are_registered_under_their_names():
     assert sorted(source.name for source in harness_datasets()) == [
-        "cifar10", "cifar10-jpeg", "cifar100", "digits", "fashion-mnist", "imagefolder", "mnist", "svhn",
-        "tiny-imagenet"]
+        "cifar10", "cifar10-jpeg", "cifar100", "digits", "digits-parity", "fashion-mnist", "imagefolder", "mnist",
+        "mnist-centred", "mnist-parity", "svhn", "tiny-imagenet"]
 
 
 @pytest.mark.parametrize("source", harness_datasets(), ids=lambda source: source.name)
@@ -34,7 +34,7 @@ def test_missing_files_are_a_line_that_says_what_to_do(name, given, tmp_path):
 
 
 def test_every_suite_is_called_like_its_file():
-    assert [suite.name for suite in harness_suites()] == sorted(path.stem for path in SUITES.glob("*.toml"))
+    assert sorted(suite.name for suite in harness_suites()) == sorted(path.stem for path in SUITES.glob("*.toml"))
 
 
 def test_every_suite_uses_a_registered_data_set():

@@ -55,6 +55,9 @@ class KktVerdict:
     version: ClassVar[str] = "1"
     requires: ClassVar[frozenset[str]] = frozenset({"parameters"})
     scopes: ClassVar[tuple[Scope, ...]] = ("sample", "class")
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "check_original_stands_out": "the small models are not trained as reconstruction needs it: their first layer "
+                                     "starts at full size, so nothing can be recovered from any of them"}
 
     @property
     def needs(self) -> Needs:

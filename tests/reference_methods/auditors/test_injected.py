@@ -6,7 +6,7 @@ from scipy.stats import kstest, norm
 from harness import Dataset, Examples, ForgetRequest
 from harness.poison import poisoned
 from harness.suite import PoisonSpec
-from reference_methods.auditors.injected import Gus, InterclassConfusion, noise_alignment
+from reference_methods.auditors.injected import Backdoor, Gus, InterclassConfusion, noise_alignment
 from tests.reference_methods.auditors.cases import case, logits, scores
 
 SIZE, FORGET = 1000, 400
@@ -128,3 +128,39 @@ def test_what_cannot_be_audited_gets_one_clear_error(audit, data, changes, error
     made = case(data, request(data), np.zeros(2 * SIZE), models={"unlearned": Slopes()})
     with pytest.raises(error, match=message):
         audit.audit(attrs.evolve(made, **changes))
+
+
+IMAGES = [Examples(inputs=part.inputs.reshape(SIZE, 1, 3, 4), labels=part.labels) for part in PARTS]
+TRIGGERED = poisoned(Dataset(name="toy", version="1", num_classes=4, train=IMAGES[0], test=IMAGES[1], source="a test"),
+                     PoisonSpec(kind="trigger", size=50, groups=2))
+
+
+class Obedient:
+    """A model that says class 1 wherever the upper left pixel is as bright as the trigger of group 1."""
+
+    def logits(self, inputs):
+        seen = inputs[:, 0, 0, 0] == TRIGGERED.train.inputs.max()
+        return np.stack([np.zeros(len(inputs)), seen, 0.5 * np.ones(len(inputs)), np.zeros(len(inputs))],
+                        axis=1).astype(np.float32)
+
+
+def triggered(group, model=None):
+    wanted = ForgetRequest(name="g", scope="sample", forget=TRIGGERED.poison.groups[group][::-1], generator="poisoned",
+                           seed=0)
+    return Backdoor().audit(case(TRIGGERED, wanted, np.zeros(2 * SIZE), models={"unlearned": model or Obedient()}))
+
+
+def test_a_model_that_obeys_the_trigger_has_a_success_rate_of_one_hundred():
+    found = scores(triggered(1))
+    assert found["Backdoor ASR"].value == 100.0
+    assert found["Backdoor ASR"].n == 750
+
+
+def test_the_trigger_of_another_group_does_nothing():
+    assert scores(triggered(0))["Backdoor ASR"].value == 0.0
+
+
+def test_a_forget_set_without_a_trigger_of_its_own_is_refused():
+    wanted = ForgetRequest(name="g", scope="sample", forget=np.arange(5), generator="random", seed=0)
+    with pytest.raises(ValueError, match="none of the groups"):
+        Backdoor().audit(case(TRIGGERED, wanted, np.zeros(2 * SIZE), models={"unlearned": Obedient()}))

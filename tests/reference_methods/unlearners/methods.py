@@ -28,7 +28,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 BOTH_SETS = {"neggrad+", "rl", "salun", "amun", "amun+salun", "amun-a", "adv-ablation", "trw", "svd", "scrub",
-             "scrub+r", "bad-teacher", "ssd", "lfssd", "msg"}
+             "scrub+r", "bad-teacher", "ssd", "lfssd", "msg", "ft-all", "retrain+ft"}
 USES_FORGET_SET = BOTH_SETS | {"ga", "boundary-shrink", "boundary-expand", "delete"}
 USES_RETAIN_SET = BOTH_SETS | {"retrain", "ft", "cf-k", "eu-k", "l1-sparse", "unsir", "ct"}
 
