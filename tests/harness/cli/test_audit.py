@@ -100,6 +100,13 @@ def test_a_broken_model_is_not_called_unlearned(audit: Any) -> None:
     assert "not like a retrained model: " in out or "stands out the other way round" in out
 
 
+def test_random_weights_are_no_signal_of_the_forget_set(audit: Any) -> None:
+    code, out, _ = audit("linear:broken.safetensors", *COMPARED, "--auditor", "output-distance")
+
+    assert code == 1
+    assert out.splitlines()[-1].startswith("not like a retrained model: ")
+
+
 def test_without_oracles_the_verdict_is_inconclusive_and_all_that_is_skipped_is_listed(audit: Any) -> None:
     code, out, _ = audit("linear:original.safetensors")
 
