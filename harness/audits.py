@@ -105,6 +105,8 @@ class Score:
         unit: ``auc``, ``%``, ``nats``, ...
         target: ``oracle`` (nearer to the oracle's value is better), ``chance``, ``higher`` or ``lower``.
         chance: value at chance level, or None.
+        directed: whether the score says which way a model differs; a distance from the oracles says only how far, so
+            that damage and what is left of the forget set look alike.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Score:
     high: float | None = None
     standard_error: float | None = None
     chance: float | None = None
+    directed: bool = True
 
 
 @frozen(kw_only=True, eq=False)

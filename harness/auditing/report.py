@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
-from harness.auditing.evidence import Evidence
+from harness.auditing.evidence import Answers, Evidence
 from harness.auditing.examination import Examination, examine
 from harness.auditing.judgement import Compared, accused_oracles, compare, detectable
 from harness.auditing.verdict import Verdict, conclude, number, with_interval
-from harness.audits import Skip
+from harness.audits import Auditor, Skip
 from harness.environment import environment
 from harness.plugins import Registry
 from harness.settings import as_json, configure
 from harness.suite import AuditorSpec
 
 STEADY = 1e-3
+LEAST_P = 1e-3
+SAME = 1e-4
+"""Two runtimes that compute the same weights differ by less."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -32,6 +36,7 @@ class AuditOutcome:
         compared: the scores with an oracle for a target, beside the oracles'.
         accused: how many oracles the audits accuse in the model's place; None where too few are left to say.
         verdict: the conclusion.
+        meanings: by title of an auditor that ran, what it is about, in one line.
     """
 
     evidence: Evidence
@@ -39,6 +44,7 @@ class AuditOutcome:
     compared: tuple[Compared, ...]
     accused: int | None
     verdict: Verdict
+    meanings: Mapping[str, str] = field(factory=dict)
 
     def lines(self) -> list[dict[str, str]]:
         """Return the table: one line for each score."""
@@ -58,12 +64,27 @@ class AuditOutcome:
         if self.accused is not None:
             lines.append(f"in the model's place, {self.accused} of {len(evidence.oracles)} oracles would be found to "
                          "differ from the others")
-        unsteady = evidence.audited.unsteadiness
-        if unsteady is not None and unsteady > STEADY:
-            lines.append(f"warning: asked again in another batch, the model answers differently (by {unsteady:.2g}); "
-                         "its scores hold for these answers only")
+        lines += self.coincidences()
+        if self.warning():
+            lines.append(f"warning: {self.warning()}")
         lines += [f"{title}: skipped, {skip.reason}" for title, skip in self.examination.skipped.items()]
         return lines + [f"{title}: failed, {failure.error}" for title, failure in self.examination.failed.items()]
+
+    def coincidences(self) -> list[str]:
+        """Return with which of the models that it is compared with the audited model agrees in every answer."""
+        own, evidence = self.evidence.audited, self.evidence
+        others = [*([evidence.original] if evidence.original else []), *evidence.oracles]
+        same = [other for other in others if np.abs(own.signals.pool - other.signals.pool).max() <= SAME]
+        return [f"every answer of {own.name} is that of {_part(other, evidence)} {other.name}, to within {SAME:g}"
+                for other in same]
+
+    def warning(self) -> str:
+        """Return what is odd about the model's answers, or nothing."""
+        unsteady = self.evidence.audited.unsteadiness
+        if unsteady is None or unsteady <= STEADY:
+            return ""
+        return (f"asked again in another batch, the model answers differently (by {unsteady:.2g}); its scores hold for "
+                "these answers only")
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as plain JSON."""
@@ -108,7 +129,12 @@ def audit(evidence: Evidence, auditors: Mapping[str, AuditorSpec], registry: Reg
     compared = compare(examination)
     return AuditOutcome(
         evidence=evidence, examination=attrs.evolve(examination, skipped=skipped), compared=compared,
-        accused=accused_oracles(examination), verdict=conclude(compared, len(evidence.oracles)))
+        accused=accused_oracles(examination), verdict=conclude(compared, len(evidence.oracles)),
+        meanings={finding.title: _first_line(made[finding.title]) for finding in examination.findings})
+
+
+def _first_line(auditor: Auditor) -> str:
+    return (inspect.getdoc(type(auditor)) or "").partition("\n")[0].replace("`", "")
 
 
 def _line(auditor: str, name: str, audited: str, one: Compared | None) -> dict[str, str]:
@@ -119,13 +145,22 @@ def _line(auditor: str, name: str, audited: str, one: Compared | None) -> dict[s
     if one.p is None or reach is None:
         beside = "error not known"
     elif one.differs:
-        beside = f"differs, p = {one.p:.1g}"
+        beside = f"differs, {_p(one.p)}"
     elif abs(one.score.value - one.oracle) <= reach:
         beside = f"within {number(reach, unit)}"
     else:
-        beside = f"unclear, p = {one.p:.1g}"
+        beside = f"unclear, {_p(one.p)}"
     return {"auditor": auditor, "score": name, "audited": audited, "oracle": number(one.oracle, unit),
             "original": "-" if one.original is None else number(one.original, unit), "beside": beside}
+
+
+def _part(answers: Answers, evidence: Evidence) -> str:
+    return "the original" if answers is evidence.original else "the oracle"
+
+
+def _p(value: float) -> str:
+    """Return an adjusted p-value; what lies far out in a tail says more of the normal distribution than of the model."""
+    return f"p = {value:.1g}" if value >= LEAST_P else f"p < {LEAST_P:g}"
 
 
 def _beside(one: Compared | None) -> dict[str, Any]:

@@ -70,15 +70,36 @@ def _inconclusive(reason: str) -> Verdict:
 def _different(different: Sequence[Compared], oracles: int) -> Verdict:
     caveat = "; from a single oracle it is not known how far retrained models differ among themselves"
     ending = f"{caveat}." if oracles == 1 else "."
-    if traces := [one for one in different if _side(one) > 0]:
-        members = [one for one in traces if one.score.unit == "auc"]
+    marked = [one for one in different if _marks_forget_set(one, different)]
+    if traces := [one for one in marked if _side(one) > 0]:
+        members = [one for one in traces if _compares_sets(one)]
         what = "membership signal" if members else "signal of the forget set"
         first = [*members, *(one for one in traces if one not in members)]
         return Verdict(kind="residual", text=f"residual {what}, {_listed(first)}{ending}")
-    if backward := [one for one in different if _side(one) < 0]:
+    if backward := [one for one in marked if _side(one) < 0 and _compares_sets(one)]:
         return Verdict(kind="reversed", text="the forget set stands out the other way round, which gives it away just "
                                              f"as well: {_listed(backward)}{ending}")
     return Verdict(kind="differs", text=f"not like a retrained model: {_listed(different)}{ending}")
+
+
+def _marks_forget_set(one: Compared, different: Sequence[Compared]) -> bool:
+    """Return whether a difference can only come of what the model knows of the forget set.
+
+    A distance grows with any damage. So do other scores of a model that also differs where the original is like the
+    oracles: what sets it apart there has nothing to do with the forget set. An AUC compares two sets of examples on the
+    same model, which damage hits alike.
+    """
+    if not one.score.directed:
+        return False
+    return _compares_sets(one) or not any(other.score.directed and _original_alike(other) for other in different)
+
+
+def _compares_sets(one: Compared) -> bool:
+    return one.score.unit == "auc"
+
+
+def _original_alike(one: Compared) -> bool:
+    return one.original is not None and not one.tells_original
 
 
 def _alike(judged: Sequence[Compared], oracles: int) -> Verdict:

@@ -57,6 +57,7 @@ _OPTIONS = (
     click.option("--device", default="cpu", show_default=True, metavar="D", help="cpu, cuda, cuda:1 or auto."),
     click.option("--plugin", "plugins", multiple=True, metavar="FILE", type=PATH,
                  help="Load a plugin from a Python file; repeatable."),
+    click.option("--out", type=PATH, metavar="FILE", help="Also write a report, one HTML file."),
     click.option("--json", "as_rows", is_flag=True, help="Print JSON."),
 )
 
@@ -76,12 +77,14 @@ def audit_command(model: str, seed: int, as_rows: bool, **options: Any) -> int:
     MODEL is a URI: onnx:FILE, torch:FILE.safetensors (with --architecture), http(s)://HOST/v2/models/NAME,
     signals:FILE with its answers, or callable:FILE.py:FUNCTION. So are --original and --oracle.
     A verdict needs oracles, to know what a retrained model looks like, and the original, to know that the audits would
-    notice. Exit code 1 if the model is found to differ from a retrained one.
+    notice. Exit code 1 if the model is found to differ from a retrained one. A server is given the
+    token in the environment variable UNLEARN_HTTP_TOKEN.
 
     \b
     unlearn audit onnx:model.onnx --suite digits-v1
     unlearn audit http://127.0.0.1:8080/v2/models/digits --data digits --forget forget.txt \\
-        --original onnx:before.onnx --oracle onnx:o1.onnx --oracle onnx:o2.onnx --oracle onnx:o3.onnx
+        --original onnx:before.onnx --oracle onnx:o1.onnx --oracle onnx:o2.onnx --oracle onnx:o3.onnx \\
+        --out report.html
     """
     from harness.auditing.report import audit
 
@@ -92,6 +95,10 @@ def audit_command(model: str, seed: int, as_rows: bool, **options: Any) -> int:
     auditors, unconfigured = _auditors(registry, suite, options["auditors"])
     evidence = _evidence(model, registry, suite, auditors, options)
     outcome = audit(evidence, auditors, registry, seed, unconfigured)
+    if options["out"]:
+        from harness.auditing.page import write_page
+
+        write_page(outcome, seed, options["out"])
     click.echo(json.dumps(outcome.as_json(), indent=1) if as_rows else _text(outcome))
     return 1 if outcome.verdict.found_difference else 0
 

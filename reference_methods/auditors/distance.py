@@ -74,4 +74,4 @@ def _mean(name: str, values: Floats | Values, unit: str) -> Score:
     spread = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
     value = float(values.mean())
     return Score(name=name, value=value, low=value - 1.96 * spread, high=value + 1.96 * spread, standard_error=spread,
-                 n=len(values), unit=unit)
+                 n=len(values), unit=unit, directed=False)

@@ -107,8 +107,8 @@ class MiaNN:
         js = float(jensen_shannon(own.soft_profile[None], soft[None])[0])
         return AuditReport(
             scores=(_accepted(own, is_nearest, self.c), self._told_apart(own, oracles, case.seed),
-                    Score(name="MIA-NN TV", value=tv, n=len(own.forgotten), unit="distance"),
-                    Score(name="MIA-NN JS", value=js, n=len(own.forgotten), unit="nats")),
+                    Score(name="MIA-NN TV", value=tv, n=len(own.forgotten), unit="distance", directed=False),
+                    Score(name="MIA-NN JS", value=js, n=len(own.forgotten), unit="nats", directed=False)),
             per_sample={"profile": own.profile, "oracle_profiles": profiles},
             notes=_notes(_numbers(kept), profiles, nearest, len(oracles)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,14 @@ from harness.plugins import load_registry
 from harness.sources import Source
 from suites.datasets import Digits
 from tests.adapters.conftest import factory_of
-from tests.adapters.oip_server import Manners, serving
+from tests.adapters.mlserver_environment import mlserver, why_not
+from tests.adapters.oip_server import Manners, Predict, serving
 
 FORGET = np.arange(0, 900, 10)
-RECIPE = FitOptions(epochs=15, batch_size=32, lr=0.1)
+RECIPE = FitOptions(epochs=40, batch_size=32, lr=0.1)
+ORACLES = 3
+FOUND = ("residual", "differs")
+REAL_SERVER = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
 @pytest.fixture(scope="module")
@@ -34,29 +38,35 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, digits: Dataset) -> Path:
-    """Return a folder with an original and two oracles as safetensors, and the original as ONNX and as answers."""
+    """Return a folder with an original, a retrained model and oracles, each as safetensors and as ONNX."""
     from safetensors.numpy import save_file
 
     place = tmp_path_factory.mktemp("ways")
     factory = factory_of("mlp", classes=10, hidden=[32])
     retain = np.setdiff1d(np.arange(900), FORGET)
-    for name, rows, seed in (("original", np.arange(900), 0), ("oracle0", retain, 1), ("oracle1", retain, 2)):
+    oracles = ((f"oracle{k}", retain, 2 + k) for k in range(ORACLES))
+    for name, rows, seed in (("original", np.arange(900), 0), ("retrained", retain, 1), *oracles):
         data = TrainingSet(inputs=digits.train.inputs[rows], targets=digits.train.labels[rows])
         model = factory.build(seed).fit(data, RECIPE, seed)
         save_file(dict(model.parameters()), place / f"{name}.safetensors")
+        (place / f"{name}.onnx").write_bytes(export_onnx(model.native, (1, 8, 8)))
         if name == "original":
-            (place / "original.onnx").write_bytes(export_onnx(model.native, (1, 8, 8)))
             np.savez(place / "original.npz", train=model.logits(digits.train.inputs),
                      test=model.logits(digits.test.inputs))
     np.savetxt(place / "forget.txt", FORGET, fmt="%d")
     return place
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["JSON", "binary"])
-def served(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["JSON", "binary", pytest.param("MLServer", marks=REAL_SERVER)])
+def served(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL at which the ONNX file is served."""
+    if request.param == "MLServer":
+        with mlserver(folder / "original.onnx", tmp_path_factory.mktemp("mlserver")) as url:
+            yield url
+        return
     model = OnnxAdapter().open(Source(uri=f"onnx:{folder}/original.onnx", input_shape=(1, 8, 8), num_classes=10))
-    with serving(Manners(predict=lambda inputs: model.logits(inputs.astype(np.float32)), binary=request.param)) as url:
+    predict: Predict = lambda inputs: model.logits(inputs.astype(np.float32))  # noqa: E731
+    with serving(Manners(predict=predict, binary=request.param == "binary")) as url:
         yield url
 
 
@@ -77,19 +87,34 @@ def test_logits_are_equal(folder: Path, served: str, digits: Dataset) -> None:
         np.testing.assert_allclose(other.pool, torch.pool, atol=1e-4)
 
 
-def test_audit_scores_are_equal(folder: Path, served: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = []
-    for uri in ways(folder, served):
+@pytest.fixture
+def audited(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], dict[str, Any]]:
+    """Return a function that audits a model against an original and oracles in ONNX files."""
+    def audit(uri: str) -> dict[str, Any]:
         run_main(["audit", uri, "--data", "digits", "--forget", str(folder / "forget.txt"), "--architecture", "mlp",
                   "--setting", "hidden=[32]", "--original", f"onnx:{folder}/original.onnx", "--json",
-                  *(word for k in range(2) for word in ("--oracle", f"torch:{folder}/oracle{k}.safetensors")),
-                  *(word for name in ("accuracy", "mis", "loss-threshold") for word in ("--auditor", name))])
-        found.append(json.loads(capsys.readouterr().out))
+                  *(word for k in range(ORACLES) for word in ("--oracle", f"onnx:{folder}/oracle{k}.onnx"))])
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+    return audit
 
-    assert len(found[0]["scores"]) >= 4
-    for other in found[1:]:
-        assert _values(other) == pytest.approx(_values(found[0]), abs=1e-4)
-        assert other["verdict"]["kind"] == found[0]["verdict"]["kind"]
+
+def test_audits_are_equal(folder: Path, served: str, audited: Callable[[str], dict[str, Any]]) -> None:
+    first, *others = [audited(uri) for uri in ways(folder, served)]
+
+    assert len(first["scores"]) > 10
+    assert first["verdict"]["kind"] in FOUND
+    for other in others:
+        assert _values(other) == pytest.approx(_values(first), abs=1e-4)
+        assert other["verdict"]["kind"] == first["verdict"]["kind"]
+
+
+def test_a_retrained_onnx_file_is_told_from_the_original(folder: Path,
+                                                         audited: Callable[[str], dict[str, Any]]) -> None:
+    original, retrained = (audited(f"onnx:{folder}/{name}.onnx")["verdict"] for name in ("original", "retrained"))
+
+    assert original["kind"] in FOUND
+    assert retrained["kind"] == "consistent"
 
 
 def _values(outcome: dict[str, Any]) -> dict[str, float]:

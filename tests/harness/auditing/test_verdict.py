@@ -92,6 +92,38 @@ def test_a_damaged_model_is_not_called_unlearned() -> None:
     assert found.text.startswith("not like a retrained model: TA of rmia 60.0 % [58.0, 62.0] against oracle 93.0 %")
 
 
+def test_a_distance_does_not_say_which_way() -> None:
+    def far(value: float) -> AuditReport:
+        return report(value, name="JS", unit="nats", error=0.001, chance=None, directed=False)
+
+    # As far from the oracles as the original, which any damage makes a model.
+    found = verdict(far(0.03), [far(0.003)] * 3, far(0.03))
+
+    assert found.kind == "differs"
+    assert found.text.startswith("not like a retrained model: JS of rmia 0.030 [0.028, 0.032] against oracle 0.003")
+
+
+def test_damage_is_not_taken_for_a_trace_of_the_forget_set() -> None:
+    def both(share: float, accuracy: float) -> AuditReport:
+        return AuditReport(scores=(score(share, 1.0, "MIS", unit="%"), score(accuracy, 1.0, "RA", unit="%")))
+
+    oracles, original = [both(10.0, 99.0)] * 3, both(0.0, 99.0)
+
+    assert verdict(both(2.0, 99.0), oracles, original).kind == "residual"
+    # The retain set, which the original knows as the oracles do, is no longer known.
+    assert verdict(both(2.0, 60.0), oracles, original).kind == "differs"
+    assert verdict(both(90.0, 99.0), oracles, original).kind == "differs"
+
+
+def test_a_damaged_model_that_knows_the_forget_set_better_than_others_is_found() -> None:
+    def both(auc: float, accuracy: float) -> AuditReport:
+        return AuditReport(scores=(score(auc, 0.015, "FT AUC"), score(accuracy, 1.0, "RA", unit="%")))
+
+    found = verdict(both(0.61, 60.0), [both(0.5, 99.0)] * 3, both(0.7, 99.0))
+
+    assert found.text.startswith("residual membership signal, FT AUC of rmia 0.61")
+
+
 def test_consistency_needs_an_original_that_the_audits_notice() -> None:
     found = verdict(ft(0.505), ORACLES, ft(0.70))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from adapters.linear_model import LinearFactory, LinearModel
 from harness.cli import run_main
 from harness.membership import balanced_halves
 from harness.models import FitOptions, TrainingSet
+from tests.adapters.oip_server import Manners, serving
+from tests.adapters.onnx_files import affine
 
 # Overfitted on purpose: 60 examples of 64 noisy numbers, so that a model knows its training set.
 TRAIN, TEST, CLASSES, FORGET = 60, 200, 3, np.arange(15)
@@ -100,6 +104,13 @@ def test_a_broken_model_is_not_called_unlearned(audit: Any) -> None:
     assert "not like a retrained model: " in out or "stands out the other way round" in out
 
 
+def test_random_weights_are_no_signal_of_the_forget_set(audit: Any) -> None:
+    code, out, _ = audit("linear:broken.safetensors", *COMPARED, "--auditor", "output-distance")
+
+    assert code == 1
+    assert out.splitlines()[-1].startswith("not like a retrained model: ")
+
+
 def test_without_oracles_the_verdict_is_inconclusive_and_all_that_is_skipped_is_listed(audit: Any) -> None:
     code, out, _ = audit("linear:original.safetensors")
 
@@ -162,6 +173,41 @@ def test_mistakes_are_told_in_one_line(arguments: list[str], message: str, audit
     assert (code, out) == (2, "")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_the_report_says_what_the_terminal_says(audit: Any, tmp_path: Path) -> None:
+    _, out, _ = audit("linear:original.safetensors", *COMPARED, *OUTPUTS_ONLY, "--out", str(tmp_path / "report.html"))
+
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    verdict = out.splitlines()[-1]
+    assert verdict[1:] in html
+    assert "rmia" in html
+    # The original itself was audited.
+    assert "every answer of linear:original.safetensors is that of the original" in out
+
+
+def test_the_audit_of_a_served_model_in_the_help_runs_as_written(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    weights = {name: np.random.default_rng(k).normal(size=(64, 10)).astype(np.float32)
+               for k, name in enumerate(("before", "o1", "o2", "o3"))}
+    for name, weight in weights.items():
+        affine(Path(f"{name}.onnx"), weight=weight)
+    np.savetxt("forget.txt", FORGET, fmt="%d")
+    run_main(["audit", "--help"])
+    [command] = re.findall(r"unlearn audit (http:.*)", capsys.readouterr().out.replace("\\\n", ""))
+    manners = Manners(predict=lambda inputs: inputs.reshape(-1, 64) @ weights["before"])
+
+    with serving(manners) as url:
+        # Only the port differs.
+        code = run_main(["audit", *shlex.split(command.replace("http://127.0.0.1:8080/v2/models/digits", url))])
+
+    captured = capsys.readouterr()
+    assert code in (0, 1)
+    assert captured.err == ""
+    assert "15 training examples to forget (sample request), 885 retained" in captured.out
+    assert "is that of the original onnx:before.onnx" in captured.out
+    assert Path("report.html").is_file()
 
 
 def test_something_must_have_been_forgotten(capsys: pytest.CaptureFixture[str]) -> None:
