@@ -29,6 +29,7 @@ from leaderboard.names import NOTHING
 from leaderboard.plots import cost_plot, privacy_plot
 from leaderboard.samples import Groups, Samples, edges
 from leaderboard.site import make_environment
+from leaderboard.steps import steps_plot
 from leaderboard.tables import Table, make_table
 
 
@@ -40,6 +41,7 @@ class Mode:
     table: Table
     cost: Markup
     privacy: Markup
+    steps: Markup
 
 
 @frozen(kw_only=True)
@@ -117,7 +119,8 @@ def _mode(access: str, rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]],
     name = access.replace("+", "-")
     return Mode(access=access, table=make_table(rows, flags, _anchor, shown),
                 cost=Markup(cost_plot(rows, _anchor, f"cost-{name}")),
-                privacy=Markup(privacy_plot(rows, _anchor, f"privacy-{name}")))
+                privacy=Markup(privacy_plot(rows, _anchor, f"privacy-{name}")),
+                steps=Markup(steps_plot(rows, _anchor, f"steps-{name}")))
 
 
 def _anchor(row: Row) -> str:

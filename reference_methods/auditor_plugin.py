@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import Auditor, hookimpl
+from reference_methods.auditors.amun_bound import AmunBound
 from reference_methods.auditors.average_gap import AverageGap
 from reference_methods.auditors.distance import OutputDistance
 from reference_methods.auditors.injected import Gus, InterclassConfusion
+from reference_methods.auditors.likeness import Likeness
 from reference_methods.auditors.membership import Lira, Rmia
 from reference_methods.auditors.neighbours import MiaNN
 from reference_methods.auditors.population import LossThreshold, Mis
@@ -24,6 +26,8 @@ def harness_auditors() -> Sequence[type[Auditor]]:
     return [
         Accuracy,
         Rmia, Lira, LossThreshold, Mis,
+        Likeness,
+        AmunBound,
         ULira, Klom, EpsilonScore,
         OutputDistance, MiaNN, LinearProbe, RelearnTime,
         AfterFinetune, AfterPrune, AfterQuantise,
