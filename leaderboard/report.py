@@ -25,7 +25,7 @@ from harness.summary import make_rows
 from leaderboard.bundle import record_file, store_of
 from leaderboard.flags import Flag, find_flags
 from leaderboard.histograms import Curve, histogram, roc
-from leaderboard.names import NOTHING
+from leaderboard.names import NOTHING, kind_of
 from leaderboard.plots import cost_plot, privacy_plot
 from leaderboard.samples import Groups, Samples, edges
 from leaderboard.site import make_environment
@@ -89,7 +89,8 @@ def make_report(record: RunRecord, samples: Samples | None) -> str:
     rows = make_rows(record)
     flags = find_flags(rows)
     shown = tuple(record.suite.get("columns", ()))
-    modes = tuple(_mode(access, [row for row in rows if row.method.access == access], flags, shown)
+    titles = [row.method.title for row in rows if kind_of(row) == "method"]
+    modes = tuple(_mode(access, [row for row in rows if row.method.access == access], flags, shown, titles)
                   for access in dict.fromkeys(row.method.access for row in rows))
     static = files("leaderboard") / "static"
     style, script = ((static / name).read_text(encoding="utf-8") for name in ("style.css", "board.js"))
@@ -115,12 +116,13 @@ def _dataset(record: RunRecord, registry: Registry, store: Path, data_root: Path
     return data if data.digest == record.data["digest"] else None
 
 
-def _mode(access: str, rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], shown: Sequence[str]) -> Mode:
+def _mode(access: str, rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], shown: Sequence[str],
+          titles: Sequence[str]) -> Mode:
     name = access.replace("+", "-")
     return Mode(access=access, table=make_table(rows, flags, _anchor, shown),
                 cost=Markup(cost_plot(rows, _anchor, f"cost-{name}")),
                 privacy=Markup(privacy_plot(rows, _anchor, f"privacy-{name}")),
-                steps=Markup(steps_plot(rows, _anchor, f"steps-{name}")))
+                steps=Markup(steps_plot(rows, _anchor, f"steps-{name}", titles)))
 
 
 def _anchor(row: Row) -> str:

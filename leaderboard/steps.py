@@ -41,17 +41,17 @@ def measure_by_step(rows: Sequence[Row]) -> str:
     return next((name for name in MEASURES if any(_by_step(row, name) for row in rows)), "")
 
 
-def steps_plot(rows: Sequence[Row], link: Link, name: str = "steps", measure: str = "") -> str:
+def steps_plot(rows: Sequence[Row], link: Link, name: str = "steps", titles: Sequence[str] = ()) -> str:
     """Return the chart as SVG, one line a row, with the oracle's as a band of its interval; empty without a sequence.
 
     Args:
         rows: of one access mode.
         link: where a row's line leads.
         name: for ids inside the page.
-        measure: name of the score; `measure_by_step` when empty.
+        titles: of all methods that share a page, so that each has one colour in all charts; those of ``rows`` when empty.
     """
-    measure = measure or measure_by_step(rows)
-    tracks = _tracks(rows, measure)
+    measure = measure_by_step(rows)
+    tracks = _tracks(rows, measure, list(dict.fromkeys(titles or [row.method.title for row in rows])))
     if not tracks:
         return ""
     length = max(score.step for track in tracks for score in track.scores)
@@ -72,14 +72,13 @@ def _by_step(row: Row, measure: str) -> tuple[RowScore, ...]:
     return tuple(sorted(found, key=lambda score: score.step))
 
 
-def _tracks(rows: Sequence[Row], measure: str) -> list[Track]:
-    found, colour = [], 0
+def _tracks(rows: Sequence[Row], measure: str, titles: Sequence[str]) -> list[Track]:
+    found = []
     for row in rows:
         scores = _by_step(row, measure) if measure else ()
         if scores:
             kind = kind_of(row)
-            style = f"track-{colour % COLOURS}" if kind == "method" else kind
-            colour += kind == "method"
+            style = f"track-{titles.index(row.method.title) % COLOURS}" if kind == "method" else kind
             found.append(Track(row=row, scores=scores, style=style))
     return found
 

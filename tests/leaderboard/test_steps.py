@@ -52,3 +52,10 @@ def test_without_a_sequence_there_is_no_chart():
 def test_the_report_of_a_sequence_shows_the_chart_and_that_of_another_run_does_not(sequence):
     assert "Request after request" in make_report(sequence, None)
     assert "Request after request" not in make_report(make_record(), None)
+
+
+def test_a_method_has_one_colour_in_all_charts_of_a_page(sequence):
+    rows = [row for row in make_rows(sequence) if row.method.title in ("near", "far")]
+    styles = [ElementTree.fromstring(steps_plot(some, row_page, titles=["near", "far"])).findall("a")[-1].get("class")
+              for some in (rows, rows[1:])]
+    assert styles == ["track-1", "track-1"]
