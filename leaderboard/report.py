@@ -97,7 +97,8 @@ def make_report(record: RunRecord, samples: Samples | None) -> str:
     return make_environment().get_template("report.html").render(
         record=record, rows=rows, first=rows[0], modes=modes, flags=flags, root="", style=Markup(style),
         script=Markup(script), style_digest=_digest(style), script_digest=_digest(script), failures=_failures(record),
-        galleries=list(_galleries(samples, modes)) if samples else [], anchor=_anchor)
+        galleries=list(_galleries(samples, modes)) if samples else [], anchor=_anchor,
+        figures=[(figure, _embedded(figure.png)) for figure in samples.figures()] if samples else [])
 
 
 def _samples(record: RunRecord, place: Path, registry: Registry, data_root: Path | None) -> Samples | None:
@@ -132,6 +133,11 @@ def _anchor(row: Row) -> str:
 def _digest(text: str) -> str:
     """Return what the security policy of a page calls an inline file."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _embedded(png: bytes) -> str:
+    """Return the address of a picture that holds the picture itself."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _failures(record: RunRecord) -> list[tuple[str, str]]:
