@@ -64,9 +64,11 @@ class ResNetSettings:
     Attributes:
         halved: halve the output of every block whose shortcut is a projection, as in the models of AMUN's released
             code (Ali-E/AMUN, commit 9e341a9).
+        batch_norm: without it convolutions have a bias in its place, as AMUN's clipped models do.
     """
 
     halved: bool = field(default=False, validator=validators.instance_of(bool))
+    batch_norm: bool = field(default=True, validator=validators.instance_of(bool))
 
 
 @frozen(kw_only=True)

@@ -66,18 +66,19 @@ def small_cnn(input_shape: Shape, num_classes: int, settings: SmallCnnSettings) 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut; ``halved`` halves the output where the shortcut is a projection."""
 
-    def __init__(self, channels: int, wider: int, stride: int, halved: bool) -> None:
+    def __init__(self, channels: int, wider: int, stride: int, settings: ResNetSettings) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(wider)
-        self.conv2 = nn.Conv2d(wider, wider, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(wider)
+        bias = not settings.batch_norm
+        self.conv1 = nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=bias)
+        self.bn1 = _norm(wider, settings)
+        self.conv2 = nn.Conv2d(wider, wider, 3, padding=1, bias=bias)
+        self.bn2 = _norm(wider, settings)
         projects = stride != 1 or channels != wider
         self.downsample: nn.Sequential | None = None
         if projects:
             self.downsample = nn.Sequential(
-                nn.Conv2d(channels, wider, 1, stride=stride, bias=False), nn.BatchNorm2d(wider))
-        self.scale = 0.5 if halved and projects else 1.0
+                nn.Conv2d(channels, wider, 1, stride=stride, bias=bias), _norm(wider, settings))
+        self.scale = 0.5 if settings.halved and projects else 1.0
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the block's output, with ReLU."""
@@ -90,16 +91,21 @@ class BasicBlock(nn.Module):
 def resnet18(input_shape: Shape, num_classes: int, settings: ResNetSettings) -> nn.Sequential:
     """Return a ResNet-18 for small images; its parameters carry torchvision's names."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv1=nn.Conv2d(input_shape[0], 64, 3, padding=1, bias=False), bn1=nn.BatchNorm2d(64), relu=nn.ReLU())
+        conv1=nn.Conv2d(input_shape[0], 64, 3, padding=1, bias=not settings.batch_norm), bn1=_norm(64, settings),
+        relu=nn.ReLU())
     channels = 64
     for number, (wider, stride) in enumerate(((64, 1), (128, 2), (256, 2), (512, 2)), start=1):
         layers[f"layer{number}"] = nn.Sequential(
-            BasicBlock(channels, wider, stride, settings.halved), BasicBlock(wider, wider, 1, settings.halved))
+            BasicBlock(channels, wider, stride, settings), BasicBlock(wider, wider, 1, settings))
         channels = wider
     layers["avgpool"] = nn.AdaptiveAvgPool2d(1)
     layers["flatten"] = nn.Flatten()
     layers["fc"] = nn.Linear(channels, num_classes)
     return _he_initialised(nn.Sequential(layers))
+
+
+def _norm(channels: int, settings: ResNetSettings) -> nn.Module:
+    return nn.BatchNorm2d(channels) if settings.batch_norm else nn.Identity()
 
 
 def vgg11(input_shape: Shape, num_classes: int, settings: NoSettings) -> nn.Sequential:

@@ -25,10 +25,11 @@ from harness.summary import make_rows
 from leaderboard.bundle import record_file, store_of
 from leaderboard.flags import Flag, find_flags
 from leaderboard.histograms import Curve, histogram, roc
-from leaderboard.names import NOTHING
+from leaderboard.names import NOTHING, kind_of
 from leaderboard.plots import cost_plot, privacy_plot
 from leaderboard.samples import Groups, Samples, edges
 from leaderboard.site import make_environment
+from leaderboard.steps import steps_plot
 from leaderboard.tables import Table, make_table
 
 
@@ -40,6 +41,7 @@ class Mode:
     table: Table
     cost: Markup
     privacy: Markup
+    steps: Markup
 
 
 @frozen(kw_only=True)
@@ -87,14 +89,16 @@ def make_report(record: RunRecord, samples: Samples | None) -> str:
     rows = make_rows(record)
     flags = find_flags(rows)
     shown = tuple(record.suite.get("columns", ()))
-    modes = tuple(_mode(access, [row for row in rows if row.method.access == access], flags, shown)
+    titles = [row.method.title for row in rows if kind_of(row) == "method"]
+    modes = tuple(_mode(access, [row for row in rows if row.method.access == access], flags, shown, titles)
                   for access in dict.fromkeys(row.method.access for row in rows))
     static = files("leaderboard") / "static"
     style, script = ((static / name).read_text(encoding="utf-8") for name in ("style.css", "board.js"))
     return make_environment().get_template("report.html").render(
         record=record, rows=rows, first=rows[0], modes=modes, flags=flags, root="", style=Markup(style),
         script=Markup(script), style_digest=_digest(style), script_digest=_digest(script), failures=_failures(record),
-        galleries=list(_galleries(samples, modes)) if samples else [], anchor=_anchor)
+        galleries=list(_galleries(samples, modes)) if samples else [], anchor=_anchor,
+        figures=[(figure, _embedded(figure.png)) for figure in samples.figures()] if samples else [])
 
 
 def _samples(record: RunRecord, place: Path, registry: Registry, data_root: Path | None) -> Samples | None:
@@ -113,11 +117,13 @@ def _dataset(record: RunRecord, registry: Registry, store: Path, data_root: Path
     return data if data.digest == record.data["digest"] else None
 
 
-def _mode(access: str, rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], shown: Sequence[str]) -> Mode:
+def _mode(access: str, rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], shown: Sequence[str],
+          titles: Sequence[str]) -> Mode:
     name = access.replace("+", "-")
     return Mode(access=access, table=make_table(rows, flags, _anchor, shown),
                 cost=Markup(cost_plot(rows, _anchor, f"cost-{name}")),
-                privacy=Markup(privacy_plot(rows, _anchor, f"privacy-{name}")))
+                privacy=Markup(privacy_plot(rows, _anchor, f"privacy-{name}")),
+                steps=Markup(steps_plot(rows, _anchor, f"steps-{name}", titles)))
 
 
 def _anchor(row: Row) -> str:
@@ -127,6 +133,11 @@ def _anchor(row: Row) -> str:
 def _digest(text: str) -> str:
     """Return what the security policy of a page calls an inline file."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _embedded(png: bytes) -> str:
+    """Return the address of a picture that holds the picture itself."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _failures(record: RunRecord) -> list[tuple[str, str]]:

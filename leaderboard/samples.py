@@ -19,6 +19,7 @@ Values = NDArray[np.float64]
 CONFIDENCE = "log-odds of the true class"
 # Models of one method whose samples are pooled: one run of every original and forget set shows the shape.
 MOST_MODELS = 9
+PNG = b"\x89PNG"
 
 
 @frozen(kw_only=True, eq=False)
@@ -34,6 +35,23 @@ class Groups:
     retain: Values
     test: Values
     models: int
+
+
+@frozen(kw_only=True)
+class Figure:
+    """A picture that an audit drew of one model.
+
+    Attributes:
+        auditor, name: title of the audit and file name of the picture.
+        method, access: of the model; no access mode for an oracle.
+        png: its bytes.
+    """
+
+    auditor: str
+    name: str
+    method: str
+    access: str
+    png: bytes
 
 
 class Samples:
@@ -64,6 +82,19 @@ class Samples:
         forget, retain, test = (np.concatenate(group) for group in zip(*parts, strict=True))
         return Groups(forget=forget, retain=retain, test=test, models=len(parts))
 
+    def figures(self) -> Iterator[Figure]:
+        """Yield what audits have drawn of the first model of each method in each access mode, and of the first oracle."""
+        seen = set()
+        for cell in self.record.cells:
+            if cell.status != "ok" or (cell.method, cell.access) in seen:
+                continue
+            seen.add((cell.method, cell.access))
+            for title, auditor in self.record.auditors.items():
+                for name, png in self._arrays(cell, str(auditor["name"]), "figures").items():
+                    if png.tobytes().startswith(PNG):
+                        yield Figure(auditor=title, name=name, method=cell.method, access=cell.access or "",
+                                     png=png.tobytes())
+
     def _kinds(self) -> list[str]:
         kinds = [CONFIDENCE] if self.data is not None else []
         oracle = next((cell for cell in self.record.cells if cell.method == ORACLE and cell.status == "ok"), None)
@@ -75,11 +106,11 @@ class Samples:
                     kinds.append(f"{title}: {name}")
         return kinds
 
-    def _arrays(self, cell: CellRecord, auditor: str) -> Mapping[str, NDArray[np.generic]]:
+    def _arrays(self, cell: CellRecord, auditor: str, kept: str = "samples") -> Mapping[str, NDArray[np.generic]]:
         manifest = self._audits.get((cell.key, str(self._request(cell)), auditor))
-        if manifest is None or "samples.safetensors" not in manifest.files:
+        if manifest is None or f"{kept}.safetensors" not in manifest.files:
             return {}
-        return self.store.arrays(manifest.key, "samples")
+        return self.store.arrays(manifest.key, kept)
 
     def _request(self, cell: CellRecord) -> str | None:
         try:

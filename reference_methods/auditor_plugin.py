@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import Auditor, hookimpl
+from reference_methods.auditors.amun_bound import AmunBound
 from reference_methods.auditors.average_gap import AverageGap
 from reference_methods.auditors.distance import OutputDistance
 from reference_methods.auditors.injected import Backdoor, Gus, InterclassConfusion
 from reference_methods.auditors.kkt import Kkt, KktVerdict
 from reference_methods.auditors.kkt.baselines import Ina, ModelInversion
+from reference_methods.auditors.likeness import Likeness
 from reference_methods.auditors.membership import Lira, Rmia
 from reference_methods.auditors.neighbours import MiaNN
 from reference_methods.auditors.population import LossThreshold, Mis
@@ -26,6 +28,8 @@ def harness_auditors() -> Sequence[type[Auditor]]:
     return [
         Accuracy,
         Rmia, Lira, LossThreshold, Mis,
+        Likeness,
+        AmunBound,
         ULira, Klom, EpsilonScore,
         OutputDistance, MiaNN, LinearProbe, RelearnTime,
         AfterFinetune, AfterPrune, AfterQuantise,

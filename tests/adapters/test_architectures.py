@@ -111,3 +111,9 @@ def test_settings_and_shapes_that_do_not_fit_are_refused_in_one_line(
         factory_of(name, shape, 10, **settings)
 
     assert "\n" not in str(caught.value)
+
+
+def test_a_resnet18_without_batch_norm_has_biases_in_its_place() -> None:
+    names = set(factory_of("resnet18", CIFAR, 10, batch_norm=False).build(0).parameters())
+    assert not any("bn" in name or "running" in name for name in names)
+    assert {"conv1.bias", "layer2.0.conv1.bias", "layer2.0.downsample.0.bias"} <= names

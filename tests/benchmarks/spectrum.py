@@ -2,11 +2,12 @@
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.spectrum values
     OMP_NUM_THREADS=1 python -m tests.benchmarks.spectrum clips
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.spectrum training --data-root DIR [--epochs 5] [--batch-norm]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.spectrum training --data-root DIR [--data mnist] [--train N]
+        [--epochs 5] [--batch-norm]
 
 ``values``: the largest singular value by the published iteration and by PowerQR, and by the FFT formula.
 ``clips``: one layer clipped by a tenth, by one published clip, by many, and by FastClip.
-``training``: a small network on MNIST, free, clipped as published, and clipped.
+``training``: a small network on MNIST or CIFAR-10, free, clipped as published, and clipped.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import click
 import torch
 from torch import Tensor, nn
 
+from harness.context import Place, load_dataset
 from harness.plugins import load_registry
+from harness.suite import DataSpec
 from reference_methods.training.affine import affine_layers
 from reference_methods.training.clipping import FastClip
 from reference_methods.training.published import PublishedFastClip, power_iteration
@@ -84,12 +87,14 @@ def clips() -> None:
 
 @benchmark.command()
 @click.option("--data-root", type=click.Path(path_type=Path), required=True)
+@click.option("--data", "name", default="mnist", help="A data set of the harness.")
+@click.option("--train", "size", type=int, help="Number of training examples, drawn by class; all without.")
 @click.option("--epochs", default=5)
 @click.option("--limit", default=1.0)
 @click.option("--batch-norm", is_flag=True)
-def training(data_root: Path, epochs: int, limit: float, batch_norm: bool) -> None:
-    """Accuracy, time and norms of training on MNIST with and without clipping."""
-    data = load_registry().dataset("mnist").load(data_root, download=False)
+def training(data_root: Path, name: str, size: int | None, epochs: int, limit: float, batch_norm: bool) -> None:
+    """Accuracy, time and norms of training with and without clipping."""
+    data = load_dataset(load_registry(), DataSpec(name=name, train=size), Place(store=Path(), data_root=data_root))
     parts = [torch.tensor(array) for examples in (data.train, data.test)
              for array in (examples.inputs, examples.labels)]
     click.echo(f"{'method':32s} {'test accuracy':>13s} {'epoch':>8s} {'clipping':>9s}  largest norm as epochs end")
@@ -99,9 +104,9 @@ def training(data_root: Path, epochs: int, limit: float, batch_norm: bool) -> No
     if batch_norm:
         ways.append(("FastClip, batch norm ignored",
                      lambda network, x: FastClip(network, x, limit=limit, batch_norm="ignore")))
-    for name, attach in ways:
+    for way, attach in ways:
         torch.manual_seed(0)
-        report(name, *train(small_network(batch_norm), parts, epochs, attach))
+        report(way, *train(small_network(data.input_shape, batch_norm), parts, epochs, attach))
 
 
 def train(network: nn.Module, parts: list[Tensor], epochs: int,
@@ -134,14 +139,15 @@ def report(name: str, accuracy: float, seconds: float, spent: float, norms: list
     click.echo(f"{name:32s} {accuracy:13.4f} {seconds:6.2f} s {spent:7.3f} s  {' '.join(f'{n:.4f}' for n in norms)}")
 
 
-def small_network(batch_norm: bool) -> nn.Module:
-    """Return two strided convolutions and two linear layers."""
+def small_network(shape: tuple[int, ...], batch_norm: bool) -> nn.Module:
+    """Return two strided convolutions and two linear layers, for images whose sides are multiples of four."""
     def convolution(channels: int, wider: int) -> list[nn.Module]:
         norm = [nn.BatchNorm2d(wider)] if batch_norm else []
         return [nn.Conv2d(channels, wider, 3, stride=2, padding=1), *norm, nn.ReLU()]
 
-    return nn.Sequential(*convolution(1, 16), *convolution(16, 32), nn.Flatten(), nn.Linear(1568, 64), nn.ReLU(),
-                         nn.Linear(64, 10))
+    channels, height, width = shape
+    return nn.Sequential(*convolution(channels, 16), *convolution(16, 32), nn.Flatten(),
+                         nn.Linear(2 * height * width, 64), nn.ReLU(), nn.Linear(64, 10))
 
 
 def published_clips(layer: nn.Module, shape: tuple[int, ...], limit: float, *, count: int) -> None:

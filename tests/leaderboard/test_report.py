@@ -11,7 +11,8 @@ from harness.store import Store
 from leaderboard.histograms import Curve, histogram, roc
 from leaderboard.report import make_report
 from leaderboard.samples import CONFIDENCE, Groups, Samples, edges
-from tests.leaderboard.conftest import make_record, with_cells
+from tests.conftest import TINY
+from tests.leaderboard.conftest import execute, make_record, with_cells
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +141,21 @@ def test_a_blind_attack_is_the_diagonal():
     points = np.array([[float(number) for number in point.split()] for point in path.split("L")])
     # One rate in a thousand is a step of a quarter of a pixel at the right and of 26 at the left end.
     assert np.abs((points[:, 0] - 34) - (264 - points[:, 1]))[20:].max() < 6
+
+
+def test_what_an_audit_drew_is_in_the_report_once_for_each_method(tmp_path, registry):
+    content = {**TINY, "name": "drawn-v1", "originals": 1, "requests": {"size": 0.1, "count": 1},
+               "references": {"count": 0}, "access": ["retain+forget"], "auditors": [{"name": "amun-bound"}]}
+    folder = execute(content, tmp_path / "store", registry)
+    record = read_record(folder / "record.json")
+    found = Samples(record, Store(tmp_path / "store", create=False), None)
+
+    assert [(one.method, one.name) for one in found.figures()] == [
+        (method, "bound.png") for method in ("oracle", "original", "ft", "ga")]
+    html = make_report(record, found)
+    assert html.count("data:image/png;base64,") == 4
+    assert "img-src data:" in html
+
+
+def test_a_run_without_figures_has_no_section_for_them(tiny_run, samples):
+    assert "What audits drew" not in make_report(read_record(tiny_run / "record.json"), samples)
