@@ -12,7 +12,7 @@ from harness.audits import Auditor
 from harness.data import Dataset
 from harness.describe import describe
 from harness.errors import BadSetting
-from harness.forget_sets import needs_losses, needs_memorisation
+from harness.forget_sets import needs_losses, needs_memorisation, request_seed
 from harness.plan import ORACLE, Cell, Plan, PlannedMethod, Skipped
 from harness.plugins import Registry
 from harness.provenance import class_digest
@@ -107,7 +107,7 @@ class Planner:
                 raise BadSetting(f"requests: '{spec.generator}' asks the suite's references what they memorise, and "
                                  f"'{self.suite.name}' has none; set [references] count")
         return self.stages.add("forget", f"forget set {r}", inputs, generator=as_json(spec), index=r,
-                         ranking=list(inputs), seed=self.stages.seed("forget", r))
+                         ranking=list(inputs), seed=request_seed(self.suite, r))
 
     def _retrain(self, r: int, request: str, k: int) -> str:
         return self.stages.add("retrain", f"retrain request {r} oracle {k}", (request,),

@@ -15,6 +15,7 @@ from attrs import field, frozen, validators
 from harness.digests import digest_json
 from harness.errors import BadSetting
 from harness.models import FitOptions
+from harness.seal import Seal
 from harness.settings import Settings, as_json, structure
 from harness.tasks import ACCESS, Access, Scope
 
@@ -223,6 +224,7 @@ class Suite:
         columns: names of the scores that the table shows; all when empty.
         unlearn_seconds: wall-time limit of one unlearning run.
         seed: root of all seeds.
+        seal: the commitment to hidden forget sets, and once they are revealed their seeds; see `harness.seal`.
     """
 
     name: str = field(validator=validators.matches_re(r"[a-z0-9.+-]+-v\d+(-lite)?"))
@@ -244,8 +246,11 @@ class Suite:
     columns: tuple[str, ...] = ()
     unlearn_seconds: float = field(default=3600.0, validator=validators.gt(0))
     seed: int = 0
+    seal: Seal | None = None
 
     def __attrs_post_init__(self) -> None:
+        if self.seal is not None:
+            self.seal.check(self.requests.generator, self.requests.count)
         for kind, specs in (("unlearner", self.unlearners), ("auditor", self.auditors)):
             titles = [spec.title for spec in specs]
             for title in titles:
@@ -254,8 +259,8 @@ class Suite:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything in the suite but its prose."""
-        content = as_json(self)
+        """SHA-256 over everything in the suite but its prose; revealing what it seals does not change it."""
+        content = self._sealed()
         del content["comparable"]
         return digest_json({**content, "description": ""})
 
@@ -265,10 +270,16 @@ class Suite:
 
         Methods are left out (they are what is compared), auditors and their settings are not.
         """
-        content = as_json(self)
+        content = self._sealed()
         for key in ("name", "description", "source", "comparable", "unlearners", "columns"):
             content.pop(key)
         return digest_json(content)
+
+    def _sealed(self) -> dict[str, Any]:
+        """Return the suite as it was before its seal was opened; one without a seal has no word of it."""
+        content: dict[str, Any] = as_json(self)
+        seal = content.pop("seal")
+        return content if seal is None else {**content, "seal": {"digest": seal["digest"]}}
 
 
 def load_suite(path: Path) -> Suite:

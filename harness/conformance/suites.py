@@ -12,9 +12,8 @@ from attrs import define
 from harness.conformance.outcomes import Check, CheckFailed, CheckSkipped, require
 from harness.context import Place, load_dataset
 from harness.data import Dataset
-from harness.digests import derive_seed
 from harness.errors import BadSetting, DataError
-from harness.forget_sets import make_request
+from harness.forget_sets import make_request, request_seed
 from harness.plan import make_plan
 from harness.plugins import Registry
 from harness.settings import as_json, configure, structure
@@ -56,7 +55,7 @@ class SuiteTrial:
         """Return its forget sets; made-up losses stand in for what trained models would be ranked by."""
         losses = np.random.default_rng(0).exponential(size=len(self.data.train))
         spec = self.suite.requests
-        return [make_request(spec, index, derive_seed(self.suite.seed, "forget", index), self.data.train,
+        return [make_request(spec, index, request_seed(self.suite, index), self.data.train,
                              self.data.num_classes, losses, self.data.poison) for index in range(spec.count)]
 
 
