@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data import Booleans, Examples, Floats, Integers, Poison
+from harness.digests import derive_seed
 from harness.errors import BadSetting
 from harness.subsets import permutation, sample_count
-from harness.suite import RequestSpec
+from harness.suite import RequestSpec, Suite
 from harness.tasks import ForgetRequest
 
 Ranked = NDArray[np.float64]
@@ -22,6 +23,20 @@ def needs_losses(spec: RequestSpec) -> bool:
 def needs_memorisation(spec: RequestSpec) -> bool:
     """Return whether `make_request` ranks by what references memorise."""
     return spec.generator == "most-memorised"
+
+
+def request_seed(suite: Suite, index: int) -> int:
+    """Return the seed of the ``index``-th forget set: derived from the suite's, or revealed.
+
+    Raises:
+        BadSetting: if it is sealed.
+    """
+    if suite.seal is None:
+        return derive_seed(suite.seed, "forget", index)
+    if not suite.seal.seeds:
+        raise BadSetting(f"the forget sets of '{suite.name}' are sealed: who made it has committed to them and shows "
+                         "them later; ask for the revealed file")
+    return suite.seal.seeds[index]
 
 
 def make_request(spec: RequestSpec, index: int, seed: int, train: Examples, num_classes: int,

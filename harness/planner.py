@@ -12,7 +12,7 @@ from harness.audits import Auditor
 from harness.data import Dataset
 from harness.describe import describe
 from harness.errors import BadSetting
-from harness.forget_sets import needs_losses, needs_memorisation
+from harness.forget_sets import needs_losses, needs_memorisation, request_seed
 from harness.plan import ORACLE, Cell, Plan, PlannedMethod, Skipped
 from harness.plugins import Registry
 from harness.provenance import class_digest
@@ -104,7 +104,7 @@ class Planner:
             previous: dict[str, Any] = {"previous": keys[-1]} if spec.step(r) else {}
             keys.append(self.stages.add(
                 "forget", f"forget set {r}", (*ranking, *previous.values()), generator=as_json(spec), index=r,
-                ranking=list(ranking), seed=self.stages.seed("forget", r), **previous))
+                ranking=list(ranking), seed=request_seed(self.suite, r), **previous))
         return tuple(keys)
 
     def _ranking(self, original: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from attrs import field, frozen, validators
 from harness.digests import digest_json
 from harness.errors import BadSetting
 from harness.models import FitOptions
+from harness.seal import Seal
 from harness.settings import LATER, Settings, as_json, structure
 from harness.tasks import ACCESS, Access, Scope
 
@@ -236,6 +237,7 @@ class Suite:
         columns: names of the scores that the table shows; all when empty.
         unlearn_seconds: wall-time limit of one unlearning run.
         seed: root of all seeds.
+        seal: the commitment to hidden forget sets, and once they are revealed their seeds; see `harness.seal`.
     """
 
     name: str = field(validator=validators.matches_re(r"[a-z0-9.+-]+-v\d+(-lite)?"))
@@ -257,8 +259,11 @@ class Suite:
     columns: tuple[str, ...] = ()
     unlearn_seconds: float = field(default=3600.0, validator=validators.gt(0))
     seed: int = 0
+    seal: Seal | None = field(default=None, metadata=LATER)
 
     def __attrs_post_init__(self) -> None:
+        if self.seal is not None:
+            self.seal.check(self.requests.generator, self.requests.count)
         for kind, specs in (("unlearner", self.unlearners), ("auditor", self.auditors)):
             titles = [spec.title for spec in specs]
             for title in titles:
@@ -267,7 +272,7 @@ class Suite:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything in the suite but its prose."""
+        """SHA-256 over everything in the suite but its prose; revealing what it seals does not change it."""
         return digest_json(self._without("description", "comparable"))
 
     @property
@@ -279,7 +284,9 @@ class Suite:
         return digest_json(self._without("name", "description", "source", "comparable", "unlearners", "columns"))
 
     def _without(self, *names: str) -> dict[str, Any]:
-        return {key: value for key, value in as_json(self).items() if key not in names}
+        """Return all but what is named, and of a seal only what was there before it was opened."""
+        content = {key: value for key, value in as_json(self).items() if key not in names}
+        return {**content, "seal": {"digest": self.seal.digest}} if self.seal else content
 
 
 def load_suite(path: Path) -> Suite:

@@ -90,7 +90,9 @@ def _forget_sets(suite: Suite, train: int | None) -> str:
         return f"{spec.count}, the groups of poisoned examples"
     size = _forgotten(suite, train)
     share = f"{size:,} of {train:,}" if size and train else f"{spec.size:g} of the training set"
-    return f"{spec.count} of {share}, {spec.generator}"
+    seal = suite.seal
+    hidden = "" if seal is None else ", revealed" if seal.seeds else f", sealed until revealed ({seal.digest[:12]})"
+    return f"{spec.count} of {share}, {spec.generator}{hidden}"
 
 
 def _forgotten(suite: Suite, train: int | None) -> int | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harness.errors import HarnessError
 from harness.rows import read_rows, write_rows
 from leaderboard.board import Board, read_board, retraction, row_files
 
@@ -124,13 +125,40 @@ def add(bundle: Path, rows: Path, methods: tuple[str, ...], supersede: bool, eva
     verdict = verify_bundle(bundle, load_registry(installed=False), data_root=data_root)
     if verdict.problems:
         raise BundleError(bundle, list(verdict.problems))
-    board = read_board(rows) if rows.is_file() or any(rows.glob("*.jsonl")) else Board(rows=())
-    admitted = admit(verdict, board, methods=methods, supersede=supersede, evaluator=evaluator)
+    admitted = admit(verdict, _board_or_empty(rows), methods=methods, supersede=supersede, evaluator=evaluator)
     for row in admitted.left_out:
         click.echo(f"left out: {row.suite.name} {row.method.access} {row.method.title}: it is there already", err=True)
     for path, new in admitted.by_file(rows).items():
         write_rows([*(read_rows(path) if path.is_file() else []), *new], path)
         click.echo(f"{path}: {len(new)} rows added")
+
+
+@leaderboard.command("review")
+@click.argument("bundles", nargs=-1, type=click.Path(path_type=Path), metavar="BUNDLE...")
+@_rows
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the review there as well.")
+@click.option("--data-root", type=click.Path(path_type=Path), envvar="UNLEARN_DATA_ROOT", metavar="DIR",
+              help="Folder of the data sets [env: UNLEARN_DATA_ROOT].")
+def review_command(bundles: tuple[Path, ...], rows: Path, out: Path | None, data_root: Path | None) -> None:
+    """Verify BUNDLES and show their rows beside those of the board, which stays as it is.
+
+    Exit code 2 if one of them could not be added. Pull requests that add submissions/NAME.zip are reviewed by it.
+
+    \b
+    unlearn leaderboard review mine.zip
+    """
+    from harness.plugins import load_registry
+    from leaderboard.review import review_all
+
+    found = review_all(bundles, _board_or_empty(rows), load_registry(installed=False), data_root=data_root)
+    if out is not None:
+        try:
+            out.write_text(found.text, encoding="utf-8")
+        except OSError as error:
+            raise HarnessError(f"{out}: cannot be written: {error.strerror}") from error
+    click.echo(found.text, nl=False)
+    if not found.good:
+        click.get_current_context().exit(2)
 
 
 @leaderboard.command()
@@ -151,6 +179,10 @@ def retract(row: str, reason: str, rows: Path) -> None:
         if old in kept:
             write_rows([*kept, withdrawn], path)
             click.echo(f"{path}: row {old.id[:12]} is retracted by {withdrawn.id[:12]}")
+
+
+def _board_or_empty(rows: Path) -> Board:
+    return read_board(rows) if rows.is_file() or any(rows.glob("*.jsonl")) else Board(rows=())
 
 
 def _build(board: Board, out: Path) -> int:

@@ -24,6 +24,7 @@ from harness.forget_sets import (
     memorisation,
     needs_losses,
     needs_memorisation,
+    request_seed,
 )
 from harness.membership import balanced_halves
 from harness.plan import ORACLE
@@ -203,7 +204,7 @@ def _model(evidence: Evidence, cell: CellRecord) -> _Expected:
 def _request(evidence: Evidence, cell: CellRecord) -> _Expected:
     return _Expected(
         manifest=evidence.linked(cell, "request"), what=f"forget set {cell.request}", stage="forget", digest=None,
-        spec={"seed": derive_seed(evidence.suite.seed, "forget", cell.request), "index": cell.request,
+        spec={"seed": request_seed(evidence.suite, cell.request), "index": cell.request,
               "generator": as_json(evidence.suite.requests), "data": evidence.data_spec})
 
 

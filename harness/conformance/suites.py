@@ -12,9 +12,8 @@ from attrs import define
 from harness.conformance.outcomes import Check, CheckFailed, CheckSkipped, require
 from harness.context import Place, load_dataset
 from harness.data import Dataset
-from harness.digests import derive_seed
 from harness.errors import BadSetting, DataError
-from harness.forget_sets import make_request
+from harness.forget_sets import make_request, request_seed
 from harness.plan import make_plan
 from harness.plugins import Registry
 from harness.settings import as_json, configure, structure
@@ -57,7 +56,7 @@ class SuiteTrial:
         losses = np.random.default_rng(0).exponential(size=len(self.data.train))
         spec, made = self.suite.requests, list[ForgetRequest]()
         for index in range(spec.count):
-            made.append(make_request(spec, index, derive_seed(self.suite.seed, "forget", index), self.data.train,
+            made.append(make_request(spec, index, request_seed(self.suite, index), self.data.train,
                                      self.data.num_classes, losses, self.data.poison,
                                      made[-1] if spec.step(index) else None))
         return made

@@ -133,7 +133,7 @@ def search_suite(wanted: Search, candidates: Sequence[MethodSpec], registry: Reg
     """
     suite = wanted.suite
     other = attrs.evolve(
-        suite, seed=wanted.seed, originals=wanted.originals, runs=1, unlearners=tuple(candidates),
+        suite, seed=wanted.seed, seal=None, originals=wanted.originals, runs=1, unlearners=tuple(candidates),
         requests=_other_requests(suite.requests, wanted.forget_sets, data.num_classes), columns=())
     if wanted.track == "deployable":
         check_stand_in(suite.requests)
