@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 # Of the mean variance of a pixel: directions that vary less than this tell images apart by noise alone.
-_RIDGE = 0.05
+_RIDGE = 0.01
 
 
 @frozen(kw_only=True, eq=False)
