@@ -1,4 +1,4 @@
-"""A suite on scikit-learn: originals, oracles, references, retraining and RMIA without PyTorch."""
+"""A suite on scikit-learn: originals, oracles, references, retraining, RMIA and LiRA without PyTorch."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ recipe = { epochs = 1 }
 requests = { generator = "random", size = 0.2, count = 1 }
 references = { count = 8, block = 4 }
 unlearners = [{ name = "original" }, { name = "retrain" }, { name = "ft" }]
-auditors = [{ name = "accuracy" }, { name = "rmia" }, { name = "average-gap" }]
+auditors = [{ name = "accuracy" }, { name = "rmia" }, { name = "lira" }, { name = "average-gap" }]
 """
 
 
@@ -79,6 +79,7 @@ def test_a_suite_runs_without_importing_torch(tmp_path: Path) -> None:
     # A forest knows its training set by heart; 24 forgotten samples give retraining a standard error of 0.06.
     assert scores["original"]["FT AUC"]["value"] > 0.75
     assert scores["retrain"]["FT AUC"]["value"] == pytest.approx(0.5, abs=0.2)
+    assert scores["original"]["LiRA FT AUC"]["value"] > scores["retrain"]["LiRA FT AUC"]["value"] + 0.2
 
 
 def test_a_model_without_weights_in_the_store_is_made_again(run_forest: tuple[Context, Plan]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
+from harness import conformance
 from harness.conformance import Outcome, checks_of
 from harness.conformance.outcomes import run_checks
 from harness.plugins import Registry, load_registry
@@ -52,3 +55,11 @@ def test_every_check_has_a_plugin_that_fails_it(kind: str) -> None:
     checks = {check.name for subject in subjects for check in checks_of(subject, registry())}
 
     assert checks == {check for _, check, _ in broken}
+
+
+def test_no_check_of_the_kit_is_left_out() -> None:
+    entrances = {f"check_{kind}" for kind in KINDS}
+    modules = [import_module(f"harness.conformance.{module.name}") for module in iter_modules(conformance.__path__)]
+    written = {name for module in modules for name in vars(module) if name.startswith("check_")} - entrances
+
+    assert written == {check for _, broken in KINDS.values() for _, check, _ in broken}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from attrs import frozen
 
-from harness import Access, Scope, Unlearned, UnlearnTask, hookimpl
+from harness import Access, Examples, Scope, Unlearned, UnlearnTask, hookimpl
 
 
 def out() -> Path:
@@ -38,6 +39,8 @@ class Hostile:
 
 
 class Raises(Hostile):
+    """Raises an error with a line break in it."""
+
     name: ClassVar[str] = "raises"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -45,6 +48,8 @@ class Raises(Hostile):
 
 
 class Exits(Hostile):
+    """Calls sys.exit."""
+
     name: ClassVar[str] = "exits"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -52,6 +57,8 @@ class Exits(Hostile):
 
 
 class EndsWithoutAWord(Hostile):
+    """Ends its process as if all were well."""
+
     name: ClassVar[str] = "ends-without-a-word"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -59,6 +66,8 @@ class EndsWithoutAWord(Hostile):
 
 
 class Crashes(Hostile):
+    """Reads address 0."""
+
     name: ClassVar[str] = "crashes"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -66,6 +75,8 @@ class Crashes(Hostile):
 
 
 class Hangs(Hostile):
+    """Sleeps for ever, deaf to signals."""
+
     name: ClassVar[str] = "hangs"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -76,6 +87,8 @@ class Hangs(Hostile):
 
 
 class Spins(Hostile):
+    """Computes for ever."""
+
     name: ClassVar[str] = "spins"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -84,6 +97,8 @@ class Spins(Hostile):
 
 
 class Forks(Hostile):
+    """Forks for ever."""
+
     name: ClassVar[str] = "forks"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -95,6 +110,8 @@ class Forks(Hostile):
 
 
 class Prints(Hostile):
+    """Prints for ever."""
+
     name: ClassVar[str] = "prints"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -103,6 +120,8 @@ class Prints(Hostile):
 
 
 class EatsMemory(Hostile):
+    """Takes memory for ever."""
+
     name: ClassVar[str] = "eats-memory"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -112,6 +131,8 @@ class EatsMemory(Hostile):
 
 
 class FillsTheDisk(Hostile):
+    """Writes into its own folder for ever."""
+
     name: ClassVar[str] = "fills-the-disk"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -121,6 +142,8 @@ class FillsTheDisk(Hostile):
 
 
 class WritesOutside(Hostile):
+    """Writes a file outside its folder."""
+
     name: ClassVar[str] = "writes-outside"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -129,13 +152,37 @@ class WritesOutside(Hostile):
 
 
 class ReadsTheStore(Hostile):
+    """Reads a file of the store."""
+
     name: ClassVar[str] = "reads-the-store"
 
     def unlearn(self, task: UnlearnTask) -> Any:
         raise RuntimeError(f"read {len(Path(self.secret).read_bytes())} bytes")
 
 
+class LooksForOracles(Hostile):
+    """Looks through the store for parameters of other models."""
+
+    name: ClassVar[str] = "looks-for-oracles"
+
+    def unlearn(self, task: UnlearnTask) -> Any:
+        found = [*Path(self.secret).parents[2].rglob("*.safetensors")] if self.secret else []
+        raise RuntimeError(f"found {len(found)} files")
+
+
+class LooksForTheTestSet(Hostile):
+    """Looks through its process for examples that it was not given."""
+
+    name: ClassVar[str] = "looks-for-the-test-set"
+
+    def unlearn(self, task: UnlearnTask) -> Any:
+        sizes = {len(found) for found in gc.get_objects() if isinstance(found, Examples)}
+        raise RuntimeError(f"found sets of {sorted(sizes)} examples")
+
+
 class ReadsTheEnvironment(Hostile):
+    """Reads a token from the environment."""
+
     name: ClassVar[str] = "reads-the-environment"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -143,6 +190,8 @@ class ReadsTheEnvironment(Hostile):
 
 
 class PhonesHome(Hostile):
+    """Connects to a server."""
+
     name: ClassVar[str] = "phones-home"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -151,6 +200,8 @@ class PhonesHome(Hostile):
 
 
 class KillsItsParent(Hostile):
+    """Kills the process that started it."""
+
     name: ClassVar[str] = "kills-its-parent"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -177,6 +228,8 @@ class LeavesADaemon(Hostile):
 
 
 class ReturnsANumber(Hostile):
+    """Returns 3."""
+
     name: ClassVar[str] = "returns-a-number"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -184,6 +237,8 @@ class ReturnsANumber(Hostile):
 
 
 class ReturnsNan(Hostile):
+    """Returns parameters that are NaN."""
+
     name: ClassVar[str] = "returns-nan"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -209,6 +264,8 @@ class Shapeless:
 
 
 class ReturnsAnotherShape(Hostile):
+    """Returns parameters of another shape."""
+
     name: ClassVar[str] = "returns-another-shape"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -217,6 +274,8 @@ class ReturnsAnotherShape(Hostile):
 
 
 class ReturnsTooMuch(Hostile):
+    """Returns a parameter of 4 MB too many."""
+
     name: ClassVar[str] = "returns-too-much"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -224,6 +283,8 @@ class ReturnsTooMuch(Hostile):
 
 
 class ReportsNonsense(Hostile):
+    """Reports an infinite accuracy."""
+
     name: ClassVar[str] = "reports-nonsense"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -231,6 +292,8 @@ class ReportsNonsense(Hostile):
 
 
 class LeavesALink(Hostile):
+    """Leaves a link to the store in place of its parameters."""
+
     name: ClassVar[str] = "leaves-a-link"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -239,6 +302,8 @@ class LeavesALink(Hostile):
 
 
 class LeavesAPipe(Hostile):
+    """Leaves a pipe that nobody writes to in place of its parameters."""
+
     name: ClassVar[str] = "leaves-a-pipe"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -247,6 +312,8 @@ class LeavesAPipe(Hostile):
 
 
 class LeavesRubbish(Hostile):
+    """Leaves rubbish in place of its parameters."""
+
     name: ClassVar[str] = "leaves-rubbish"
 
     def unlearn(self, task: UnlearnTask) -> Any:
@@ -268,9 +335,9 @@ class PatchesTheHarness(Hostile):
 
 
 KINDS = [Raises, Exits, EndsWithoutAWord, Crashes, Hangs, Spins, Forks, Prints, EatsMemory, FillsTheDisk, WritesOutside,
-         ReadsTheStore, ReadsTheEnvironment, PhonesHome, KillsItsParent, LeavesADaemon, ReturnsANumber, ReturnsNan,
-         ReturnsAnotherShape, ReturnsTooMuch, ReportsNonsense, LeavesALink, LeavesAPipe, LeavesRubbish,
-         PatchesTheHarness]
+         ReadsTheStore, LooksForOracles, LooksForTheTestSet, ReadsTheEnvironment, PhonesHome, KillsItsParent,
+         LeavesADaemon, ReturnsANumber, ReturnsNan, ReturnsAnotherShape, ReturnsTooMuch, ReportsNonsense, LeavesALink,
+         LeavesAPipe, LeavesRubbish, PatchesTheHarness]
 
 
 @hookimpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,15 @@ CONTAINED = {
     "leaves-a-link": "BadResult: the unlearner left a link in place of weights.safetensors",
     "leaves-a-pipe": "BadResult: the unlearner left a special file",
     "leaves-rubbish": "BadResult: what the unlearner handed back is no safetensors file",
+    # 12 of its 120 training examples are forgotten; the test set has 120.
+    "looks-for-the-test-set": r"PluginFailed: RuntimeError: found sets of \[12, 108\] examples",
     "reads-the-environment": "PluginFailed: KeyError: 'UNLEARN_TEST_TOKEN'",
 }
 # What only some levels hold off, by the canary that says whether the level here does.
 DENIED = {
     "writes-outside": ("writing", "PluginFailed: (PermissionError|FileNotFoundError|OSError)"),
     "reads-the-store": ("files", "PluginFailed: (PermissionError|FileNotFoundError)"),
+    "looks-for-oracles": ("files", "PluginFailed: RuntimeError: found 0 files"),
     "phones-home": ("network", "PluginFailed: (ConnectionRefusedError|PermissionError|OSError|TimeoutError)"),
 }
 HARMLESS = ("leaves-a-daemon", "patches-the-harness")
@@ -96,9 +100,9 @@ def run_suite(store: Path, methods: list[dict[str, Any]], isolation: Isolation |
     return run(make_plan(suite, load_dataset(registry, suite.data, place), registry), place, registry, jobs=0)
 
 
-@pytest.fixture(scope="module")
-def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
-    folder = tmp_path_factory.mktemp("hostile")
+@contextmanager
+def mixed_run(folder: Path) -> Iterator[Aftermath]:
+    """Run honest and hostile methods together, and the honest ones alone."""
     honest = [{"name": name} for name in HONEST]
     alone = run_suite(folder / "alone", honest, None)
     secret = next((folder / "alone" / "objects").rglob("*.safetensors"))
@@ -114,6 +118,12 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
         mixed = [honest[0], *methods[:12], honest[1], *methods[12:], honest[2]]
         record = run_suite(folder / "together", mixed, isolation)
         yield Aftermath(isolation=isolation, record=record, alone=alone, outside=folder / "outside", listener=listener)
+
+
+@pytest.fixture(scope="module")
+def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
+    with mixed_run(tmp_path_factory.mktemp("hostile")) as found:
+        yield found
 
 
 @pytest.mark.parametrize("method", CONTAINED)
