@@ -32,7 +32,7 @@ class TorchAdapter:
 
     name: ClassVar[str] = "torch"
     version: ClassVar[str] = "1"
-    capabilities: ClassVar[frozenset[str]] = frozenset(CAPABILITIES) | {"fit-many"}
+    capabilities: ClassVar[frozenset[str]] = frozenset(CAPABILITIES) | {"fit-many", "fit-each"}
 
     def factory(self, architecture: Architecture, input_shape: tuple[int, ...], num_classes: int,
                 settings: Mapping[str, Any], device: str) -> ModelFactory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,25 @@ def tensor_set(data: TrainingSet, num_classes: int, device: torch.device) -> Ten
         targets=torch.tensor(targets, dtype=dtype, device=device),
         weights=None if data.weights is None else torch.tensor(data.weights, dtype=torch.float32, device=device),
         augment=torch.tensor(augment, dtype=torch.bool, device=device))
+
+
+def joined(sets: Sequence[TensorSet]) -> tuple[TensorSet, list[Tensor]]:
+    """Return several training sets as one, and the rows of each in it.
+
+    Labels become one-hot rows beside soft targets, and missing weights ones beside given ones.
+    """
+    ends = np.cumsum([len(part) for part in sets]).tolist()
+    rows = [torch.arange(end - len(part), end, device=part.inputs.device)
+            for part, end in zip(sets, ends, strict=True)]
+    if len(sets) == 1:
+        return sets[0], rows
+    soft = next((part.targets.shape[1] for part in sets if part.targets.ndim == 2), None)
+    targets = [part.targets if soft is None or part.targets.ndim == 2 else
+               nn.functional.one_hot(part.targets, soft).float() for part in sets]
+    weights = None if all(part.weights is None for part in sets) else torch.cat([
+        torch.ones(len(part), device=part.inputs.device) if part.weights is None else part.weights for part in sets])
+    return TensorSet(inputs=torch.cat([part.inputs for part in sets]), targets=torch.cat(targets), weights=weights,
+                     augment=torch.cat([part.augment for part in sets])), rows
 
 
 def epoch_orders(size: int, epochs: int, seed: int) -> Iterator[Tensor]:

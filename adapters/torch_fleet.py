@@ -12,12 +12,12 @@ from torch import nn
 
 from adapters.torch_adapter import TorchArchitecture
 from adapters.torch_data import tensor_set
-from adapters.torch_engines import train_all
+from adapters.torch_engines import train_all, train_each
 from adapters.torch_model import TorchModel
 from adapters.torch_training import reproducible
 from harness.data import Booleans
 from harness.errors import BadSetting
-from harness.models import FitOptions, TrainingSet
+from harness.models import FitOptions, Parameters, TrainingSet
 
 
 def device_named(name: str) -> torch.device:
@@ -86,6 +86,25 @@ class TorchFactory:
         trained = [model.native for model in models]
         rows = [torch.tensor(np.flatnonzero(member), device=self.device) for member in membership]
         train_all(trained, tensors, rows, options, seeds)
+        return [TorchModel(module, self.num_classes, self.device) for module in trained]
+
+    def fit_each(self, models: Sequence[TorchModel], data: Sequence[TrainingSet], options: FitOptions,
+                 seeds: Sequence[int], masks: Sequence[Parameters | None]) -> list[TorchModel]:
+        """Return M new models, the m-th trained from ``models[m]`` on all of ``data[m]``, as ``fit`` would.
+
+        Raises:
+            ValueError: if the lengths do not agree, or a training set is empty.
+            BadSetting: if an option does not fit the network or the data.
+        """
+        if not len(models) == len(data) == len(seeds) == len(masks):
+            raise ValueError(f"fit_each: {len(models)} models, but {len(data)} training sets, {len(seeds)} seeds and "
+                             f"{len(masks)} masks")
+        empty = [m for m, own in enumerate(data) if len(own) == 0]
+        if empty:
+            raise ValueError(f"fit_each: the training set of model {empty[0]} is empty")
+        trained = [model.native for model in models]
+        train_each(trained, [tensor_set(own, self.num_classes, self.device) for own in data], options, seeds,
+                   [model.mask_tensors(mask or {}) for model, mask in zip(models, masks, strict=True)])
         return [TorchModel(module, self.num_classes, self.device) for module in trained]
 
     def _network(self, seed: int) -> nn.Module:

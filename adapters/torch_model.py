@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from adapters.torch_data import TensorSet, tensor_set, weighted_loss
-from adapters.torch_engines import train_all
+from adapters.torch_engines import train_each
 from adapters.torch_training import state
 from harness.data import Floats, Integers
 from harness.models import FitOptions, Parameters, TrainingSet
@@ -136,8 +136,7 @@ class TorchModel:
         if len(data) == 0:
             raise ValueError("fit: the training set is empty")
         tensors = tensor_set(data, self.num_classes, self.device)
-        rows = torch.arange(len(data), device=self.device)
-        train_all([module], tensors, [rows], options, [seed], self._mask(mask or {}))
+        train_each([module], [tensors], options, [seed], [self.mask_tensors(mask or {})])
         return self._like(module)
 
     @property
@@ -149,12 +148,17 @@ class TorchModel:
         """Return a new model around a copy of ``module``."""
         return self._like(copy.deepcopy(module))
 
-    def _like(self, module: nn.Module) -> TorchModel:
-        return TorchModel(module, self.num_classes, self.device)
+    def mask_tensors(self, mask: Parameters) -> dict[str, Tensor]:
+        """Return a mask for ``fit`` as tensors beside the network.
 
-    def _mask(self, mask: Parameters) -> dict[str, Tensor]:
+        Raises:
+            ValueError: if it names what the network does not have, or has another shape.
+        """
         _check_names("mask", state(self._module), mask, complete=False)
         return {name: torch.tensor(value, dtype=torch.bool, device=self.device) for name, value in mask.items()}
+
+    def _like(self, module: nn.Module) -> TorchModel:
+        return TorchModel(module, self.num_classes, self.device)
 
     def _batches(self, inputs: Floats, size: int = _BATCH) -> Iterator[Tensor]:
         for start in range(0, len(inputs), size):

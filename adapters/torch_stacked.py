@@ -6,7 +6,7 @@ one twice as fast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from attrs import frozen
@@ -109,6 +109,28 @@ class _Stack:
             part.mul_(factors.view(-1, *[1] * (part.ndim - 1)))
 
 
+class _Protection:
+    """Which entries of a stack may change, and what the others have to stay."""
+
+    def __init__(self, stack: _Stack, modules: Sequence[nn.Module], masks: Sequence[Mapping[str, Tensor]]) -> None:
+        self._stack = stack
+        self._may_change = torch.ones_like(stack.values, dtype=torch.bool)
+        self._before = stack.values.clone()
+        names = [name for name, _ in modules[0].named_parameters()]
+        for name, part in zip(names, _views(self._may_change, [part.shape for part in stack.parts]), strict=True):
+            for index, mask in enumerate(masks):
+                if name in mask:
+                    part[index] = mask[name]
+
+    def drop_gradients(self) -> None:
+        """Set the gradients of the protected entries to zero, so that they do not count in its norm."""
+        self._stack.gradient.mul_(self._may_change)
+
+    def restore(self) -> None:
+        """Put the protected entries back: weight decay and momentum move entries without a gradient."""
+        torch.where(self._may_change, self._stack.values, self._before, out=self._stack.values)
+
+
 def _views(flat: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
     parts = flat.split([shape.numel() for shape in shapes])
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
@@ -138,7 +160,7 @@ def set_gradients(layers: Sequence[_Layer], inputs: Tensor, targets: Tensor, wei
 
 @torch.no_grad()
 def train_stacked(modules: Sequence[nn.Module], data: TensorSet, rows: Tensor, options: FitOptions,
-                  seeds: Sequence[int]) -> None:
+                  seeds: Sequence[int], masks: Sequence[Mapping[str, Tensor]] | None = None) -> None:
     """Train M plain ReLU networks of equal shape in place, the m-th on rows ``rows[m]`` of ``data`` with ``seeds[m]``.
 
     Each network sees the batches that it would see alone, and the results are those of ``train`` up to rounding.
@@ -149,10 +171,12 @@ def train_stacked(modules: Sequence[nn.Module], data: TensorSet, rows: Tensor, o
         rows: (M, n) integers.
         options: without augmentation, frozen parameters or a Lipschitz bound.
         seeds: M of them.
+        masks: by name of parameter, M times; entries that are False stay bit-identical.
     """
     stack = _Stack(modules)
     layers = stack.layers()
     batches = _Batches(data, layers[-1].weight.shape[1])
+    protection = _Protection(stack, modules, masks) if masks and any(masks) else None
     optimizer = flat_optimizer(stack.values, stack.gradient, options)
     rates = iter(learning_rates(options, -(-rows.shape[1] // options.batch_size)))
     orders = zip(*(epoch_orders(rows.shape[1], options.epochs, seed) for seed in seeds), strict=True)
@@ -163,9 +187,13 @@ def train_stacked(modules: Sequence[nn.Module], data: TensorSet, rows: Tensor, o
             set_gradients(layers, *batches.take(batch))
             if l1:
                 stack.gradient.add_(stack.values.sign(), alpha=l1)
+            if protection:
+                protection.drop_gradients()
             if options.clip_gradient is not None:
                 stack.clip(options.clip_gradient)
             optimizer.step(next(rates))
+            if protection:
+                protection.restore()
     stack.write_back()
 
 

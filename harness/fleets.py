@@ -15,6 +15,8 @@ from harness.models import FitOptions, FleetTrainable, HasParameters, Model, Mod
 FLEET_SHARE = 0.25
 # Initial and trained values, gradient, momentum, and a stack of the last three while it is trained.
 FLEET_COPIES = 6
+# As a method composes it, as the adapter takes it, and joined with those of the other models.
+DATA_COPIES = 3
 
 
 @frozen(kw_only=True, eq=False)
@@ -54,10 +56,17 @@ class Fleet:
         return trained
 
 
-def models_at_once(factory: ModelFactory, models: int, thrift: int = 1) -> int:
-    """Return how many models of a fleet to hold in memory together; what each of them learns does not depend on it."""
+def models_at_once(factory: ModelFactory, models: int, thrift: int = 1, data: int = 0) -> int:
+    """Return how many models of a fleet to hold in memory together; what each of them learns does not depend on it.
+
+    Args:
+        factory: of the models.
+        models: in the fleet.
+        thrift: divides the number.
+        data: bytes of a training set that each model has to itself.
+    """
     fresh = factory.build(0)
     size = sum(array.nbytes for array in fresh.parameters().values()) if isinstance(fresh, HasParameters) else 0
-    free = available_memory()
-    fitting = models if free is None or not size else int(free * FLEET_SHARE / (FLEET_COPIES * size))
+    free, needed = available_memory(), FLEET_COPIES * size + DATA_COPIES * data
+    fitting = models if free is None or not needed else int(free * FLEET_SHARE / needed)
     return max(1, min(models, fitting) // thrift)

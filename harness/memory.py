@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,8 +24,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def available_memory() -> int | None:
-    """Return the bytes that can still be had without swapping, within the control group's limit; None if unknown."""
-    found = [*_from_kernel(), *_from_control_group()]
+    """Return the bytes that can still be had without swapping, within the limits of control group and process.
+
+    None if unknown.
+    """
+    found = [*_from_kernel(), *_from_control_group(), *_from_process()]
     return min(found, default=None)
 
 
@@ -40,6 +45,13 @@ def _from_control_group() -> list[int]:
             used = int((_CGROUP / use).read_text()) - _entry(_CGROUP / statistics, droppable)
             return [max(0, int((_CGROUP / limit).read_text()) - used)]
     return []
+
+
+def _from_process() -> Iterator[int]:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY:
+        with suppress(OSError, StopIteration, ValueError):
+            yield max(0, limit - _entry(Path("/proc/self/status"), "VmSize:") * 1024)
 
 
 def _entry(path: Path, name: str) -> int:

@@ -221,6 +221,23 @@ class FleetTrainable(Protocol):
 
 
 @runtime_checkable
+class EachTrainable(Protocol):
+    """A factory that can train many models of one architecture at once, each on data of its own."""
+
+    def fit_each(self, models: Sequence[Model], data: Sequence[TrainingSet], options: FitOptions,
+                 seeds: Sequence[int], masks: Sequence[Parameters | None]) -> list[Model]:
+        """Return M new models, the m-th trained from ``models[m]`` on ``data[m]`` with ``masks[m]``.
+
+        Equals M calls of ``fit`` with the same seeds and masks, up to rounding.
+        """
+        ...
+
+
+# Of factories, not of models.
+FLEETS: Mapping[str, type] = {"fit-many": FleetTrainable, "fit-each": EachTrainable}
+
+
+@runtime_checkable
 class Architecture(Protocol):
     """A named network; what ``harness_models`` returns.
 
@@ -247,7 +264,7 @@ class Adapter(Protocol):
     Class attributes:
         name: e.g. ``torch``.
         version: changes when its numbers change.
-        capabilities: what models of its factories can do (names of ``CAPABILITIES``, plus ``fit-many``).
+        capabilities: what models of its factories can do (names of ``CAPABILITIES`` and ``FLEETS``).
     """
 
     name: ClassVar[str]

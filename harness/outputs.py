@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -62,15 +63,25 @@ def run_unlearner(unlearner: Unlearner, task: UnlearnTask) -> tuple[Unlearned, M
     Raises:
         BadResult: if that is no model, or the original was changed.
     """
-    before = weights_of(task.original)
-    with measured() as costs:
+    with untouched(task.original), measured() as costs:
         result = unlearner.unlearn(task)
     unlearned = result if isinstance(result, Unlearned) else Unlearned(model=result)
     if not isinstance(unlearned.model, Model):
         raise BadResult(f"unlearn returned {type(unlearned.model).__name__}, which is not a model")
-    if not _same(before, weights_of(task.original)):
-        raise BadResult("unlearn changed the original model; it must return a new one")
     return unlearned, costs
+
+
+@contextmanager
+def untouched(original: Model) -> Iterator[None]:
+    """Run the block, in which a method has ``original`` in its hands.
+
+    Raises:
+        BadResult: if its parameters are others afterwards.
+    """
+    before = weights_of(original)
+    yield
+    if not _same(before, weights_of(original)):
+        raise BadResult("unlearn changed the original model; it must return a new one")
 
 
 def _same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -> bool:

@@ -24,7 +24,7 @@ from harness.fleets import Fleet, models_at_once
 from harness.models import HasParameters, Model, TrainingSet
 from harness.outputs import checked_logits, weights_of
 from harness.tasks import UnlearnTask
-from harness.unlearning import run_method
+from harness.unlearning import run_method_on_all
 
 Spec = Mapping[str, Any]
 
@@ -42,7 +42,7 @@ def retrain_shadows(spec: Spec, context: Context) -> Done:
 
 
 def unlearn_shadows(spec: Spec, context: Context) -> Done:
-    """Return what a method makes of a block of shadow originals, one by one: their logits alone."""
+    """Return what a method makes of a block of shadow originals, as many at once as memory allows: their logits alone."""
     data = context.dataset(spec["data"])
     factory = context.factory(spec["model"], data)
     request = context.request(spec["request"])
@@ -52,14 +52,17 @@ def unlearn_shadows(spec: Spec, context: Context) -> Done:
     empty = factory.build(0)
     if not isinstance(empty, HasParameters):
         raise TypeError(f"{type(empty).__name__} has no parameters; shadows of it cannot be kept")
-    logits = []
-    for m in range(spec["models"]):
-        task = UnlearnTask(
+    at_once = models_at_once(factory, spec["models"], context.thrift, data.train.inputs.nbytes)
+    recipe, logits = context.recipe(spec["recipe"]), []
+    for first in range(0, spec["models"], at_once):
+        tasks = [UnlearnTask(
             original=empty.with_parameters(context.store.arrays(spec["shadows"], _file(m))), forget=forgotten,
-            retain=retained, request=request, num_classes=data.num_classes, recipe=context.recipe(spec["recipe"]),
-            build=factory.build, seed=derive_seed(spec["seed"], "unlearn", m))
-        logits.append(_pool_logits(run_method(spec, context, task)[0].model, data))
-    return Done(report={"models": spec["models"]}, arrays={"signals": {"logits": np.stack(logits)}})
+            retain=retained, request=request, num_classes=data.num_classes, recipe=recipe, build=factory.build,
+            seed=derive_seed(spec["seed"], "unlearn", m)) for m in range(first, min(first + at_once, spec["models"]))]
+        logits += [_pool_logits(unlearned.model, data)
+                   for unlearned in run_method_on_all(spec, context, factory, tasks)]
+    return Done(report={"models": spec["models"]}, arrays={"signals": {"logits": np.stack(logits)}},
+                measured={"models_at_once": at_once})
 
 
 def _fleet(spec: Spec, context: Context, members: Booleans, *, keep_weights: bool) -> Done:

@@ -136,12 +136,19 @@ class UnlearnTask:
 
 @frozen(kw_only=True, eq=False)
 class Fit:
-    """One call of the training primitive: what to minimise and how, from the original or from ``start``."""
+    """One call of the training primitive: what to minimise and how, from the original or from ``start``.
+
+    Attributes:
+        data, options, mask: as of ``Trainable.fit``; its seed is the task's.
+        start: the model to begin with; the original when it is None.
+        facts: as of `Unlearned`.
+    """
 
     data: TrainingSet
     options: FitOptions
     mask: Mapping[str, NDArray[Any]] | None = None
     start: Model | None = None
+    facts: Mapping[str, float] = field(factory=dict)
 
 
 @frozen(kw_only=True, eq=False)

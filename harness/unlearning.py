@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.context import Context
+from harness.fits import says_fit, unlearned_together
 from harness.isolation import Assignment, run_isolated
 from harness.isolation.levels import IN_PROCESS
-from harness.outputs import run_unlearner
+from harness.models import ModelFactory
+from harness.outputs import run_unlearner, untouched
 from harness.plugins import Registered, Registry
 from harness.settings import configure
-from harness.tasks import Unlearned, UnlearnTask
+from harness.tasks import Fit, Unlearned, Unlearner, UnlearnTask
 
 Spec = Mapping[str, Any]
 
@@ -25,14 +27,48 @@ def run_method(spec: Spec, context: Context, task: UnlearnTask) -> tuple[Unlearn
     """
     registry, isolation, method = context.registry, context.place.isolation, spec["method"]
     if isolation is None:
-        unlearner = configure(registry.unlearners[method["name"]], method["settings"], "method")
-        unlearned, costs = run_unlearner(unlearner, task)
+        unlearned, costs = run_unlearner(_configured(spec, registry), task)
         return unlearned, {**costs, "isolation": IN_PROCESS}
     assignment = Assignment(
         method={"name": method["name"], "settings": method["settings"]}, model=spec["model"], recipe=spec["recipe"],
         plugins=tuple(dict.fromkeys(_files(spec, registry))), device=context.place.device,
         input_shape=task.forget.inputs.shape[1:])
     return run_isolated(assignment, task, isolation)
+
+
+def run_method_on_all(spec: Spec, context: Context, factory: ModelFactory,
+                      tasks: Sequence[UnlearnTask]) -> list[Unlearned]:
+    """Return what the method of a stage makes of each of ``tasks``, at once where it says itself as a fit.
+
+    The results are those of `run_method`, up to rounding. In a child, tasks run one by one.
+
+    Raises:
+        Exception: whatever the method raises, or what is wrong with its result.
+    """
+    if context.place.isolation is None:
+        fits = _said(_configured(spec, context.registry), tasks)
+        if fits:
+            return unlearned_together(factory, tasks, fits)
+    return [run_method(spec, context, task)[0] for task in tasks]
+
+
+def _said(unlearner: Unlearner, tasks: Sequence[UnlearnTask]) -> list[Fit]:
+    """Return what the method fits on each task, or nothing if fits cannot say all of them."""
+    fits = []
+    if says_fit(unlearner):
+        for task in tasks:
+            with untouched(task.original):
+                fit = unlearner.training(task)
+            if fit is None:
+                return []
+            fits.append(fit)
+    return fits
+
+
+def _configured(spec: Spec, registry: Registry) -> Unlearner:
+    method = spec["method"]
+    unlearner: Unlearner = configure(registry.unlearners[method["name"]], method["settings"], "method")
+    return unlearner
 
 
 def _files(spec: Spec, registry: Registry) -> Iterator[Path]:

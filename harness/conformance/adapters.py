@@ -31,6 +31,7 @@ _CHECKS: dict[str, tuple[Callable[[AdapterTrial], str | None], ...]] = {
         training.check_training_set_is_unchanged, training.check_labels_are_one_hot_targets,
         training.check_masked_parameters_stay, training.check_one_step_follows_the_gradient),
     "fit-many": (training.check_a_fleet_equals_single_fits,),
+    "fit-each": (training.check_a_fleet_with_data_of_its_own_equals_single_fits,),
 }
 
 

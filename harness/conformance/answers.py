@@ -13,18 +13,19 @@ from harness.conformance.problem import CLASSES
 from harness.conformance.randomness import untouched_generators
 from harness.conformance.unlearner_trial import same
 from harness.errors import BadSetting
-from harness.models import CAPABILITIES, FleetTrainable, HasFeatures, HasParameters, Model, NativeTorch, capabilities
+from harness.models import CAPABILITIES, FLEETS, HasFeatures, HasParameters, Model, NativeTorch, capabilities
 from harness.store import Store
 
 
 def check_declared_capabilities_are_there(trial: AdapterTrial) -> str:
     """Models have every capability that the adapter declares."""
     declared = trial.adapter.capabilities
-    unknown = sorted(set(declared) - {*CAPABILITIES, "fit-many"})
-    require(not unknown, f"capabilities names {', '.join(unknown)}; there are {', '.join(CAPABILITIES)}, fit-many")
+    known = [*CAPABILITIES, *FLEETS]
+    unknown = sorted(set(declared) - set(known))
+    require(not unknown, f"capabilities names {', '.join(unknown)}; there are {', '.join(known)}")
     name, factory = trial.chosen
     fresh = factory.build(0)
-    has = capabilities(fresh) | ({"fit-many"} if isinstance(factory, FleetTrainable) else set())
+    has = capabilities(fresh) | {fleet for fleet, protocol in FLEETS.items() if isinstance(factory, protocol)}
     require("logits" in has, f"build returned {type(fresh).__name__}, which has no logits")
     missing, silent = sorted(declared - has), sorted(has - declared)
     require(not missing, f"capabilities names {', '.join(missing)}, but models of '{name}' lack the methods for it; "

@@ -9,7 +9,7 @@ import attrs
 
 from harness.conformance.outcomes import CheckFailed, require
 from harness.errors import HarnessError
-from harness.models import CAPABILITIES
+from harness.models import CAPABILITIES, FLEETS
 from harness.settings import as_json, configure
 from harness.tasks import Scope
 
@@ -23,7 +23,7 @@ def declarations(plugin: Any) -> None:
             f"name = {name!r}: write it in lower case and without spaces")
     require(isinstance(plugin.version, str) and plugin.version,
             f"version = {plugin.version!r}: give it text that changes whenever the numbers change, such as '1'")
-    unknown = sorted(set(plugin.requires) - {*CAPABILITIES, "fit-many"})
+    unknown = sorted(set(plugin.requires) - {*CAPABILITIES, *FLEETS})
     require(not unknown, f"requires names {', '.join(unknown)}; the capabilities are {', '.join(CAPABILITIES)}")
     require(plugin.scopes and set(plugin.scopes) <= set(SCOPES),
             f"scopes = {tuple(plugin.scopes)}: name at least one of {', '.join(SCOPES)}")

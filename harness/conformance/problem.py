@@ -17,7 +17,7 @@ from attrs import define, field
 from harness.data import Dataset, Examples
 from harness.digests import derive_seed
 from harness.errors import HarnessError
-from harness.models import FitOptions, HasParameters, Model, ModelFactory, Trainable, TrainingSet
+from harness.models import FLEETS, FitOptions, HasParameters, Model, ModelFactory, Trainable, TrainingSet
 from harness.plugins import DISTRIBUTION, Registry
 from harness.suite import PoisonSpec
 from harness.tasks import Access, ForgetRequest, Scope, UnlearnTask
@@ -128,7 +128,7 @@ def problems(registry: Registry, requires: frozenset[str], model: str = "") -> I
             continue
         architecture = registry.models[name]
         adapter = registry.adapters[architecture.adapter]
-        if requires - {"fit-many"} <= adapter.capabilities:
+        if requires - set(FLEETS) <= adapter.capabilities:
             data = patterns()
             factory = adapter().factory(architecture, data.input_shape, data.num_classes,
                                         dict(SMALL_MODELS.get(name, {})), "cpu")

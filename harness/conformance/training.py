@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 import numpy as np
 
@@ -10,7 +12,7 @@ from harness.conformance.gradients import check_loss_gradients_are_slopes, soft_
 from harness.conformance.outcomes import CheckFailed, CheckSkipped, require
 from harness.conformance.problem import CLASSES, RECIPE
 from harness.conformance.randomness import other_generators, untouched_generators
-from harness.models import Differentiable, FitOptions, FleetTrainable, Model, TrainingSet, one_hot
+from harness.models import Differentiable, EachTrainable, FitOptions, FleetTrainable, Model, TrainingSet, one_hot
 
 SHORT = attrs.evolve(RECIPE, epochs=3)
 
@@ -126,10 +128,28 @@ def check_a_fleet_equals_single_fits(trial: AdapterTrial) -> None:
     membership = np.random.default_rng(6).permuted(np.tile(np.arange(len(data)) < len(data) // 2, (3, 1)), axis=1)
     fresh: list[Model] = [factory.build(k) for k in range(3)]
     fleet = factory.fit_many(fresh, data, membership, SHORT, [10, 11, 12])
-    require(len(fleet) == 3, f"fit_many returned {len(fleet)} models for 3")
-    for k, model in enumerate(fleet):
-        rows = TrainingSet(inputs=data.inputs[membership[k]], targets=data.targets[membership[k]])
-        single = trial.fit(fresh[k], rows, SHORT, 10 + k)
+    rows = [TrainingSet(inputs=data.inputs[members], targets=data.targets[members]) for members in membership]
+    _require_single_fits(trial, fleet, fresh, rows, "fit_many")
+
+
+def check_a_fleet_with_data_of_its_own_equals_single_fits(trial: AdapterTrial) -> None:
+    """`fit_each` returns what as many calls of `fit` would, up to rounding, each on its own training set."""
+    factory, data = trial.chosen[1], trial.training_set
+    if not isinstance(factory, EachTrainable):
+        raise CheckFailed(f"capabilities names fit-each, but {type(factory).__name__} has no fit_each")
+    half = len(data) // 2
+    own = [TrainingSet(inputs=data.inputs[chosen], targets=data.targets[chosen])
+           for chosen in (slice(half), slice(half, 2 * half), slice(half + 5))]
+    fresh: list[Model] = [factory.build(k) for k in range(3)]
+    fleet = factory.fit_each(fresh, own, SHORT, [10, 11, 12], [None] * 3)
+    _require_single_fits(trial, fleet, fresh, own, "fit_each")
+
+
+def _require_single_fits(trial: AdapterTrial, fleet: Sequence[Model], fresh: Sequence[Model],
+                         own: Sequence[TrainingSet], method: str) -> None:
+    require(len(fleet) == len(fresh), f"{method} returned {len(fleet)} models for {len(fresh)}")
+    for k, (model, data) in enumerate(zip(fleet, own, strict=True)):
+        single = trial.fit(fresh[k], data, SHORT, 10 + k)
         # Batched products round differently, and a few steps amplify it.
         require(np.allclose(model.logits(trial.inputs), single.logits(trial.inputs), rtol=1e-2, atol=1e-2),
-                f"model {k} of the fleet is not what fit makes of the same rows and seed")
+                f"model {k} of {method} is not what fit makes of the same rows and seed")

@@ -18,6 +18,7 @@ from harness.conformance.unlearner_trial import UnlearnerTrial, replaced, same
 from harness.data import Floats
 from harness.digests import digest_arrays
 from harness.errors import HarnessError
+from harness.fits import says_fit, unlearned_by
 from harness.models import HasParameters
 from harness.plugins import Registry
 from harness.tasks import ACCESS, ForgetRequest, Unlearned, Unlearner, UnlearnTask
@@ -43,6 +44,8 @@ def _applicable(unlearner: Unlearner) -> Iterator[Callable[[UnlearnerTrial], str
                 check_model_is_what_its_parameters_say, check_facts_are_finite_numbers, check_seed_decides,
                 check_global_generators_are_untouched, check_no_file_is_opened, check_no_connection_is_opened,
                 check_forget_set_matters)
+    if says_fit(unlearner):
+        yield check_training_says_what_unlearn_does
     if "retain+forget" in unlearner.access:
         yield check_retain_set_matters
     if "forget-only" in unlearner.access:
@@ -188,6 +191,20 @@ def check_no_connection_is_opened(trial: UnlearnerTrial) -> None:
     """No socket is opened."""
     with no_connections():
         trial.unlearner.unlearn(trial.task())
+
+
+def check_training_says_what_unlearn_does(trial: UnlearnerTrial) -> str | None:
+    """The fit that `training` returns gives the model and the facts of `unlearn`: it may be run in its place."""
+    task, unlearner = trial.task(), trial.unlearner
+    fit = unlearner.training(task) if says_fit(unlearner) else None
+    if fit is None:
+        return "with these settings, training says nothing"
+    said, done = unlearned_by(task, fit), unlearner.unlearn(trial.task())
+    facts = done.facts if isinstance(done, Unlearned) else {}
+    require(same(trial.contents(said.model), trial.contents(trial.usual)) and dict(said.facts) == dict(facts),
+            "what training returns gives another model, or other facts, than unlearn; let unlearn return "
+            "harness.fits.unlearned_by(task, self.training(task))")
+    return None
 
 
 def check_forget_set_matters(trial: UnlearnerTrial) -> str | None:

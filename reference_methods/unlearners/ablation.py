@@ -11,6 +11,7 @@ from attrs import frozen
 from harness import Access, Fit, Scope, Unlearned, UnlearnTask
 from harness.data import Floats, Integers
 from harness.digests import derive_seed
+from harness.fits import unlearned_by
 from reference_methods.unlearners.attacks import ProjectedGradient
 from reference_methods.unlearners.capabilities import attackable
 from reference_methods.unlearners.fits import (
@@ -25,7 +26,6 @@ from reference_methods.unlearners.fits import (
     optional_rate,
     positive,
     rate,
-    run_fit,
     tuned_options,
 )
 from reference_methods.unlearners.labels import other_labels
@@ -105,18 +105,15 @@ class AdversarialAblation:
 
     def training(self, task: UnlearnTask) -> Fit:
         """Return CE on S and what goes with it."""
-        return self._fit(task, self.adversarial_set(task))
-
-    def unlearn(self, task: UnlearnTask) -> Unlearned:
-        """Return the fine-tuned model, with facts about D_A."""
         adversarial = self.adversarial_set(task)
-        return Unlearned(model=run_fit(task, self._fit(task, adversarial)), facts=adversarial.facts)
-
-    def _fit(self, task: UnlearnTask, adversarial: AdversarialSet) -> Fit:
         inputs, labels = self.replacement(task, adversarial)
         parts = [Part(inputs=inputs, targets=labels, augment=False)]
         if self.with_forget:
             parts.append(Part(inputs=task.forget.inputs, targets=task.forget.labels))
         if self.with_retain and task.retain is not None:
             parts.append(Part(inputs=task.retain.inputs, targets=task.retain.labels))
-        return Fit(data=mixture(parts, task.num_classes), options=tuned_options(self, task))
+        return Fit(data=mixture(parts, task.num_classes), options=tuned_options(self, task), facts=adversarial.facts)
+
+    def unlearn(self, task: UnlearnTask) -> Unlearned:
+        """Return the fine-tuned model, with facts about D_A."""
+        return unlearned_by(task, self.training(task))

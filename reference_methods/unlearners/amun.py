@@ -10,6 +10,7 @@ from attrs import field, frozen, validators
 
 from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask
 from harness.digests import derive_seed
+from harness.fits import unlearned_by
 from harness.models import Parameters
 from reference_methods.unlearners.attacks import Attack, ProjectedGradient, SignWalk
 from reference_methods.unlearners.capabilities import attackable
@@ -94,19 +95,7 @@ class Amun:
 
     def training(self, task: UnlearnTask) -> Fit:
         """Return CE on the union, D_A included."""
-        return self._fit(task, self.adversarial_set(task))
-
-    def unlearn(self, task: UnlearnTask) -> Unlearned:
-        """Return the fine-tuned model, with facts about D_A."""
         adversarial = self.adversarial_set(task)
-        facts = dict(adversarial.facts)
-        if self.surrogate_seed is not None and adversarial.found.any():
-            logits = task.original.logits(adversarial.inputs[adversarial.found])
-            transferred = logits.argmax(axis=1) != task.forget.labels[adversarial.found]
-            facts["attack transfer rate"] = float(transferred.mean())
-        return Unlearned(model=run_fit(task, self._fit(task, adversarial)), facts=facts)
-
-    def _fit(self, task: UnlearnTask, adversarial: AdversarialSet) -> Fit:
         found = adversarial.found
         parts = [Part(inputs=adversarial.inputs[found], targets=adversarial.labels[found], augment=False)]
         if not self.adv_only:
@@ -114,7 +103,19 @@ class Amun:
         if task.retain is not None:
             parts.append(Part(inputs=task.retain.inputs, targets=task.retain.labels))
         data = mixture(parts, task.num_classes)
-        return Fit(data=data, options=tuned_options(self, task), mask=self.mask(task))
+        return Fit(data=data, options=tuned_options(self, task), mask=self.mask(task),
+                   facts=self._facts(task, adversarial))
+
+    def unlearn(self, task: UnlearnTask) -> Unlearned:
+        """Return the fine-tuned model, with facts about D_A."""
+        return unlearned_by(task, self.training(task))
+
+    def _facts(self, task: UnlearnTask, adversarial: AdversarialSet) -> Mapping[str, float]:
+        found = adversarial.found
+        if self.surrogate_seed is None or not found.any():
+            return adversarial.facts
+        transferred = task.original.logits(adversarial.inputs[found]).argmax(axis=1) != task.forget.labels[found]
+        return {**adversarial.facts, "attack transfer rate": float(transferred.mean())}
 
     def _attacked(self, task: UnlearnTask) -> Model:
         if self.surrogate_seed is None:

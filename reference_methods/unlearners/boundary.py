@@ -9,6 +9,7 @@ from attrs import frozen
 
 from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask
 from harness.data import Integers
+from harness.fits import unlearned_by
 from reference_methods.unlearners.attacks import fgsm
 from reference_methods.unlearners.capabilities import attackable
 from reference_methods.unlearners.fits import (
@@ -21,7 +22,6 @@ from reference_methods.unlearners.fits import (
     optional_rate,
     positive,
     rate,
-    run_fit,
     tuned_options,
 )
 from reference_methods.unlearners.tasks import ANY_ACCESS, ANY_SCOPE, CLASS_ONLY, LayerMode
@@ -67,19 +67,17 @@ class BoundaryShrink:
 
     def training(self, task: UnlearnTask) -> Fit:
         """Return CE on D_F with its neighbours' classes."""
-        return self._fit(task, self.neighbours(task))
-
-    def unlearn(self, task: UnlearnTask) -> Unlearned:
-        """Return the model with shrunken forget regions."""
         neighbours = self.neighbours(task)
         hit_rate = float((neighbours != task.forget.labels).mean())
-        return Unlearned(model=run_fit(task, self._fit(task, neighbours)), facts={"boundary hit rate": hit_rate})
-
-    def _fit(self, task: UnlearnTask, neighbours: Integers) -> Fit:
         parts = [Part(inputs=task.forget.inputs, targets=neighbours)]
         if self.with_retain and task.retain is not None:
             parts.append(Part(inputs=task.retain.inputs, targets=task.retain.labels))
-        return Fit(data=mixture(parts, task.num_classes), options=tuned_options(self, task))
+        return Fit(data=mixture(parts, task.num_classes), options=tuned_options(self, task),
+                   facts={"boundary hit rate": hit_rate})
+
+    def unlearn(self, task: UnlearnTask) -> Unlearned:
+        """Return the model with shrunken forget regions."""
+        return unlearned_by(task, self.training(task))
 
 
 @frozen(kw_only=True)

@@ -6,15 +6,8 @@ The engine checks ``requires`` before anything runs; these are for callers of th
 from __future__ import annotations
 
 from harness import Model
-from harness.models import Differentiable, HasParameters, NativeTorch, Trainable
+from harness.models import Differentiable, HasParameters, NativeTorch
 from reference_methods.unlearners.searches import Attackable
-
-
-def trainable(model: Model) -> Trainable:
-    """Return ``model``, which can be trained, or raise TypeError."""
-    if not isinstance(model, Trainable):
-        raise _lacking(model, "fit")
-    return model
 
 
 def parametrised(model: Model) -> HasParameters:

@@ -1,7 +1,7 @@
 """What fine-tuning methods share: their hyper-parameters, mixtures of training data, and running a fit.
 
 Every method that the training primitive can say has ``training(task)``, which returns the `Fit`: what to minimise
-and how. An engine may run the fits of many models at once; ``unlearn`` runs one.
+and how (`harness.fits.SaysFit`). The harness may run the fits of many models at once; ``unlearn`` runs one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from harness import Fit, FitOptions, Model, TrainingSet, UnlearnTask, one_hot
 from harness.data import Floats
 from harness.digests import derive_seed
+from harness.fits import unlearned_by
 from harness.training import constraints
-from reference_methods.unlearners.capabilities import trainable
 
 MOMENTUM = 0.9
 
@@ -162,8 +162,7 @@ def run_fit(task: UnlearnTask, fit: Fit) -> Model:
     Raises:
         TypeError: if that model cannot be trained.
     """
-    start = task.original if fit.start is None else fit.start
-    return trainable(start).fit(fit.data, fit.options, task.seed, fit.mask)
+    return unlearned_by(task, fit).model
 
 
 def run_stages(task: UnlearnTask, fits: Iterable[Fit]) -> Model:

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask
 from harness.data import Floats
+from harness.fits import unlearned_by
 from reference_methods.unlearners.capabilities import parametrised
 from reference_methods.unlearners.fits import (
     Part,
@@ -125,7 +126,7 @@ class TiltedReweighting:
         retain = task.retain if self.retain_weight > 0 else None
         if retain is None:
             parts = [Part(inputs=task.forget.inputs, targets=targets)]
-            return Fit(data=mixture(parts, task.num_classes), options=tuned_options(self, task))
+            return self._fit(task, parts)
         if self.retain_samples is not None and self.retain_samples < len(retain):
             chosen = generator(task, "retain subset").choice(len(retain), self.retain_samples, replace=False)
             retain = retain.take(np.sort(chosen))
@@ -133,8 +134,12 @@ class TiltedReweighting:
         parts = [
             Part(inputs=task.forget.inputs, targets=targets, weight=total / len(task.forget)),
             Part(inputs=retain.inputs, targets=retain.labels, weight=self.retain_weight * total / len(retain))]
-        return Fit(data=mixture(parts, task.num_classes), options=tuned_options(self, task))
+        return self._fit(task, parts)
 
     def unlearn(self, task: UnlearnTask) -> Unlearned:
         """Return the reweighted model."""
-        return Unlearned(model=run_fit(task, self.training(task)), facts={"reconstruction": 1.0})
+        return unlearned_by(task, self.training(task))
+
+    def _fit(self, task: UnlearnTask, parts: list[Part]) -> Fit:
+        return Fit(data=mixture(parts, task.num_classes), options=tuned_options(self, task),
+                   facts={"reconstruction": 1.0})

@@ -70,6 +70,68 @@ def test_models_with_different_numbers_of_rows_are_trained_in_their_own_order() 
         assert one.logits(data.inputs) == pytest.approx(other.logits(data.inputs), abs=1e-5)  # as above
 
 
+def _own_sets(sizes: list[int]) -> list[TrainingSet]:
+    return [random_set(size, seed=seed, weights=np.linspace(-0.5, 1.5, size).astype(np.float32))
+            for seed, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize("options", [
+    FitOptions(epochs=2, batch_size=8, weight_decay=0.01),
+    FitOptions(epochs=1, batch_size=8, clip_gradient=0.05, l1=1e-3),
+], ids=["sgd", "clipped"])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", ["mlp", "small-cnn"])
+def test_a_fleet_with_data_of_its_own_is_its_models_alone(name: str, masked: bool, options: FitOptions) -> None:
+    factory, data, seeds = factory_of(name), _own_sets([20, 20, 13, 20]), [7, 7, 8, 9]
+    models = [factory.build(seed) for seed in range(4)]
+    generator = np.random.default_rng(0)
+    masks = [{key: generator.random(value.shape) < 0.5 for key, value in model.parameters().items()}
+             if masked and model is not models[1] else None for model in models]
+
+    fleet = factory.fit_each(models, data, options, seeds, masks)
+
+    for model, one, own, seed, mask in zip(models, fleet, data, seeds, masks, strict=True):
+        before, after = model.parameters(), one.parameters()
+        for key, value in model.fit(own, options, seed, mask).parameters().items():
+            # As above.
+            np.testing.assert_allclose(after[key], value, rtol=0, atol=1e-6)
+            if mask:
+                np.testing.assert_array_equal(after[key][~mask[key]], before[key][~mask[key]])
+
+
+def test_labels_and_soft_targets_with_and_without_weights_can_be_trained_in_one_fleet() -> None:
+    factory, options = factory_of("mlp"), FitOptions(epochs=2, batch_size=8)
+    soft = np.full((16, 4), 0.25, dtype=np.float32)
+    data = [random_set(16), random_set(16, targets=soft), random_set(16, weights=np.full(16, 2.0, np.float32))]
+    models = [factory.build(seed) for seed in range(3)]
+
+    fleet = factory.fit_each(models, data, options, [1, 2, 3], [None] * 3)
+
+    for model, one, own, seed in zip(models, fleet, data, (1, 2, 3), strict=True):
+        assert one.logits(own.inputs) == pytest.approx(model.fit(own, options, seed).logits(own.inputs), abs=1e-5)
+
+
+def test_masked_networks_are_stacked_but_masked_convolutions_go_through_autograd() -> None:
+    options, mask = FitOptions(epochs=1), {"a": torch.ones(1, dtype=torch.bool)}
+    ways = [how_to_train([factory_of(name).build(0).native], options, masks)
+            for name in ("mlp", "small-cnn") for masks in ((), [mask], [{}])]
+    assert ways == ["stacked", "stacked", "stacked", "convolutional", "loop", "convolutional"]
+
+
+def _first(size: int) -> TrainingSet:
+    whole = random_set(5)
+    return TrainingSet(inputs=whole.inputs[:size], targets=whole.targets[:size])
+
+
+@pytest.mark.parametrize(("sizes", "seeds", "message"), [
+    ([5, 5], [1], "fit_each: 2 models, but 2 training sets, 1 seeds and 2 masks"),
+    ([5, 0], [1, 2], "fit_each: the training set of model 1 is empty")])
+def test_a_fleet_whose_data_do_not_fit_is_refused(sizes: list[int], seeds: list[int], message: str) -> None:
+    factory = factory_of("mlp")
+    with pytest.raises(ValueError, match=message):
+        factory.fit_each([factory.build(0)] * 2, [_first(size) for size in sizes], FitOptions(epochs=1), seeds, [None] * 2)
+
+
 def test_a_fleet_too_large_for_one_stack_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
     factory, data = factory_of("mlp"), random_set(20)
     models, membership = [factory.build(seed) for seed in range(5)], np.ones((5, 20), bool)

@@ -261,6 +261,19 @@ class TrainsFleetsOnEverything(Factory):
         return super().fit_many(models, data, np.ones_like(membership), options, seeds)
 
 
+class TrainsEachOnTheFirst(Factory):
+    """Brings a fleet with data of its own, and looks at those of one model."""
+
+    def fit_each(self, models: Any, data: Any, options: Any, seeds: Any, masks: Any) -> Any:
+        return [model.fit(data[0], options, seed, mask)
+                for model, seed, mask in zip(models, seeds, masks, strict=True)]
+
+
+class EachAdapter(Adapter):
+    makes = TrainsEachOnTheFirst
+    capabilities = LinearAdapter.capabilities | {"fit-each"}
+
+
 class SeedlessAdapter(Adapter):
     makes = IgnoresTheSeed
 
@@ -280,6 +293,7 @@ class NativeAdapter(Boasts):
 BROKEN = [
     (Boasts(), "check_declared_capabilities_are_there", "native-torch"),
     (TakesAnySetting(), "check_unknown_setting_is_refused", "no-such-setting"),
+    (EachAdapter(), "check_a_fleet_with_data_of_its_own_equals_single_fits", "model 1 of fit_each"),
     (adapter_of(AnswersInDoubles), "check_logits_are_finite_rows", "float64"),
     (adapter_of(FlattensNothing), "check_no_examples_give_no_rows", "expected \\(0, 3\\)"),
     (adapter_of(DependsOnItsBatch), "check_batch_mates_do_not_matter", "evaluation mode"),

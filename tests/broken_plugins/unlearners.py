@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from adapters.linear_gradients import WEIGHT
 from adapters.linear_model import LinearModel
-from harness import Access, FitOptions, Model, Scope, TrainingSet, Unlearned, UnlearnTask
+from harness import Access, Fit, FitOptions, Model, Scope, TrainingSet, Unlearned, UnlearnTask
 
 OPTIONS = FitOptions(epochs=2, batch_size=30, lr=0.01)
 COUNTER = itertools.count()
@@ -243,6 +243,17 @@ class FailsOnClasses(Sound):
         return self.trained(task)
 
 
+@frozen(kw_only=True)
+class SaysOneThingAndDoesAnother(Sound):
+    """Says that it fine-tunes on the forget set alone."""
+
+    def training(self, task: UnlearnTask) -> Fit:
+        return Fit(data=TrainingSet(inputs=task.forget.inputs, targets=task.forget.labels), options=OPTIONS)
+
+    def unlearn(self, task: UnlearnTask) -> Model | Unlearned:
+        return self.trained(task)
+
+
 BROKEN = [
     (ShoutsItsName(), "check_declarations_are_valid", "lower case"),
     (TakesTextForTruth(), "check_settings_are_strict", "mix='False'"),
@@ -259,6 +270,7 @@ BROKEN = [
     (RollsGlobalDice(), "check_global_generators_are_untouched", "of NumPy was used"),
     (ReadsAFile(), "check_no_file_is_opened", "was opened"),
     (PhonesHome(), "check_no_connection_is_opened", "socket was opened"),
+    (SaysOneThingAndDoesAnother(), "check_training_says_what_unlearn_does", "another model"),
     (ClampsTheForgetLoss(), "check_forget_set_matters", "the forget set is read, but"),
     (ClampsTheRetainLoss(), "check_retain_set_matters", "the retain set is read, but"),
     (NeedsWhatItSaysItDoesNot(), "check_retain_set_is_not_needed", "TypeError"),

@@ -43,3 +43,9 @@ def test_a_control_group_without_a_limit_leaves_what_the_machine_has(tmp_path, m
     (tmp_path / "memory.current").write_text("700\n")
     (tmp_path / "memory.stat").write_text("inactive_file 150\n")
     assert (available_memory() or 0) > 2**20
+
+
+def test_the_limit_of_the_process_counts(monkeypatch):
+    size = memory._entry(memory.Path("/proc/self/status"), "VmSize:") * 1024
+    monkeypatch.setattr(memory.resource, "getrlimit", lambda kind: (size + 2**20, size + 2**20))
+    assert 0 < available_memory() <= 2**20 + 2**16

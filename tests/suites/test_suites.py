@@ -3,7 +3,9 @@
 import attrs
 import pytest
 
+from adapters.schedules import learning_rates
 from harness.context import Place, load_dataset
+from harness.models import FitOptions
 from harness.plan import make_plan
 from harness.plugins import load_registry
 from harness.run import run
@@ -53,3 +55,14 @@ def test_only_nearest_adversarial_examples_keep_test_accuracy(tmp_path):
     for other in ("adv-rs", "adv-rl", "orig-rl", "orig-advl"):
         assert accuracy[other] < kept - 5
         assert accuracy[f"{other} + D_F"] < kept - 1
+
+
+@pytest.mark.parametrize("name", ["cifar10-random-fast-v1", "cifar100-random-fast-v1"])
+def test_the_fast_tier_is_a_protocol_of_its_own_of_an_eighth_of_the_epochs(name):
+    suite = REGISTRY.suites[name]
+    paper = attrs.evolve(suite, recipe=FitOptions(epochs=200, lr=0.1, weight_decay=5e-4, schedule="step", step_size=40,
+                                                  augmentation=("crop", "flip")))
+    assert suite.protocol not in {other.protocol for other in SUITES if other is not suite} | {paper.protocol}
+    assert 8 * suite.recipe.epochs <= paper.recipe.epochs
+    rates = learning_rates(suite.recipe, 98)
+    assert (max(rates), rates.index(max(rates)), rates[-1] < 1e-3) == (0.4, 5 * 98 - 1, True)
