@@ -45,7 +45,8 @@ class AmunBound:
     never seen the samples show, and no merit.
 
     Attributes:
-        eps, attack_steps, bounded: of the attack, see `reference_methods.unlearners.attacks.ProjectedGradient`.
+        eps, attack_steps: of the attack, see `reference_methods.unlearners.attacks.ProjectedGradient`.
+        bounded: whether examples stay in [0, 1]; None if the forget set does.
         points: places on the way from x to x' at which gradients are taken.
         samples: of the forget set, drawn at random, that are looked at; 0 for all.
 
@@ -54,7 +55,7 @@ class AmunBound:
 
     eps: float = field(default=0.04, validator=validators.gt(0))
     attack_steps: int = field(default=50, validator=validators.ge(1))
-    bounded: bool = True
+    bounded: bool | None = None
     points: int = field(default=5, validator=validators.ge(2))
     samples: int = field(default=256, validator=validators.ge(0))
 
@@ -77,7 +78,8 @@ class AmunBound:
         rows = self._rows(case)
         clean = case.data.train.take(rows)
         attacked = attackable(case.models.get("original", case.models["unlearned"]))
-        adversarial = ProjectedGradient(eps=self.eps, steps=self.attack_steps, bounded=self.bounded).find(
+        bounded = clean.inputs.min() >= 0 and clean.inputs.max() <= 1 if self.bounded is None else self.bounded
+        adversarial = ProjectedGradient(eps=self.eps, steps=self.attack_steps, bounded=bool(bounded)).find(
             attacked, clean, derive_seed(case.seed, "attack"))
         found = np.flatnonzero(adversarial.found)
         if len(found) < 4:

@@ -145,7 +145,7 @@ def _inside_intervals(narrow: Floats, wide: Floats) -> tuple[Integers, Integers]
     # Whether some lower end of a row has exactly so many values below it.
     row, below = np.nonzero(ends[:, :-1] < ends[:, 1:])
     # No values are below the first of them, one below the second, and so on.
-    beyond = np.r_[values, np.inf]
+    beyond: Floats = np.append(values, np.inf)
 
     def inside(group: Floats) -> Integers:
         up_to: Integers = np.searchsorted(group, high, side="right").astype(np.int64)

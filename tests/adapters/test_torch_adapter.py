@@ -15,7 +15,7 @@ from torch import nn
 from adapters.plugin import harness_adapters, harness_models
 from adapters.torch_adapter import TorchAdapter
 from harness.errors import BadSetting
-from harness.models import CAPABILITIES, Adapter, Architecture, capabilities
+from harness.models import CAPABILITIES, FLEETS, Adapter, Architecture, capabilities
 from tests.adapters.conftest import NETWORKS, factory_of
 
 
@@ -35,8 +35,8 @@ def test_hooks_return_what_the_contracts_ask_for() -> None:
 
 
 def test_declared_capabilities_are_those_of_its_models() -> None:
-    assert TorchAdapter.capabilities == capabilities(factory_of("mlp").build(0)) | {"fit-many"}
-    assert TorchAdapter.capabilities == set(CAPABILITIES) | {"fit-many"}
+    assert TorchAdapter.capabilities == capabilities(factory_of("mlp").build(0)) | set(FLEETS)
+    assert TorchAdapter.capabilities == set(CAPABILITIES) | set(FLEETS)
 
 
 @frozen

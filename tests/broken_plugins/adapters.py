@@ -318,5 +318,5 @@ BROKEN = [
     (adapter_of(SmoothsLabels), "check_labels_are_one_hot_targets", "one-hot"),
     (adapter_of(IgnoresItsMask), "check_masked_parameters_stay", "have moved"),
     (adapter_of(DividesByWeights), "check_one_step_follows_the_gradient", "not by the sum of the weights"),
-    (FleetAdapter(), "check_a_fleet_equals_single_fits", "of the fleet"),
+    (FleetAdapter(), "check_a_fleet_equals_single_fits", "of fit_many"),
 ]
