@@ -53,7 +53,8 @@ def package(name: str, kind: str) -> Mapping[str, str]:
         raise BadSetting(f"'{name}' cannot be the name of a package; write lower-case words with hyphens between them, "
                          "e.g. my-method")
     registry = load_registry()
-    taken: Names[Any] = {"unlearner": registry.unlearners, "auditor": registry.auditors}[kind]
+    names: dict[str, Names[Any]] = {"unlearner": registry.unlearners, "auditor": registry.auditors}
+    taken = names[kind]
     if name in taken.entries or name in taken.aliases:
         raise BadSetting(f"{taken.find(name).owner} has an {kind} called '{name}' already; choose another name")
     module = module_name(name)
