@@ -19,7 +19,7 @@ def choose(suite: Suite, registry: Registry, *, methods: Sequence[str] = (), aud
 
     Args:
         suite: as registered.
-        registry: unlearners of single-file plugins run beside the suite's own when no method is chosen.
+        registry: unlearners and auditors of single-file plugins run beside the suite's own when none is chosen.
         methods, auditors: titles in the suite, or registered names (which run with their defaults).
         references: number of reference models instead of the suite's.
         settings: (method, parameter, value) to override.
@@ -61,9 +61,10 @@ def _chosen_methods(suite: Suite, registry: Registry, names: Sequence[str]) -> t
 
 
 def _chosen_auditors(suite: Suite, registry: Registry, names: Sequence[str]) -> tuple[AuditorSpec, ...]:
-    if not names:
-        return suite.auditors
     own = {spec.title: spec for spec in suite.auditors}
+    if not names:
+        files = [name for name in registry.auditors if registry.auditors.find(name).owner.file]
+        return (*suite.auditors, *(AuditorSpec(name=name) for name in files if name not in own))
     for name in names:
         if name not in own and name not in registry.auditors.entries and name not in registry.auditors.aliases:
             raise UnknownName("auditor", name, [*own, *registry.auditors])

@@ -25,7 +25,7 @@ _OPTIONS = (
     click.option("--method", "methods", multiple=True, metavar="NAME", help="Run only this method; repeatable."),
     click.option("--auditor", "auditors", multiple=True, metavar="NAME", help="Run only this auditor; repeatable."),
     click.option("--plugin", "plugins", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
-                 help="Load a plugin from a Python file; its methods run beside the suite's. Repeatable."),
+                 help="Load a plugin from a Python file; its methods and auditors run beside the suite's. Repeatable."),
     click.option("--set", "assignments", multiple=True, metavar="METHOD.PARAM=VALUE",
                  help="Override a hyper-parameter, e.g. amun.lr=0.01; repeatable."),
     click.option("--references", metavar="N", callback=lambda context, parameter, value: _references(value),

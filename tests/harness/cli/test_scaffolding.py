@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import run_main
+from harness.cli.scaffolding import package
 
 
 @pytest.fixture
@@ -23,6 +25,35 @@ def test_a_new_plugin_passes_its_checks_as_written(folder: Path, capsys: pytest.
     assert run_main(["check", "--plugin", str(folder / "my_method.py")]) == 0
 
     assert "method my-method: 19 passed" in capsys.readouterr().out
+
+
+def test_a_new_auditor_passes_its_checks_and_runs_as_written(
+        tmp_path: Path, tiny_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main(["new-plugin", "my-audit", "--kind", "auditor", "--into", str(tmp_path)]) == 0
+    module = tmp_path / "my-audit" / "my_audit.py"
+
+    assert run_main(["check", "--plugin", str(module)]) == 0
+    assert "auditor my-audit: 16 passed" in capsys.readouterr().out
+    assert run_main(["run", str(tiny_file), "--plugin", str(module), "--jobs", "0", "--method", "original",
+                     "--store", str(tmp_path / "store"), "--json"]) == 0
+
+    rows = json.loads(capsys.readouterr().out)
+    [original] = [row for row in rows if (row["method"]["name"], row["method"]["access"]) == ("original",
+                                                                                              "retain+forget")]
+    assert {score["auditor"] for score in original["scores"]} == {"accuracy", "rmia", "average-gap", "my-audit"}
+    assert len(original["auditors"]["my-audit"]["source"]) == 64
+    assert len([line for line in module.read_text(encoding="utf-8").splitlines() if line.strip()]) <= 30
+
+
+@pytest.mark.parametrize(("kind", "choice"), [("unlearner", "--method original --method mine"),
+                                              ("auditor", "--auditor accuracy --auditor mine")])
+def test_its_files_are_about_what_it_brings(kind: str, choice: str) -> None:
+    files = package("mine", kind)
+
+    assert f"The {kind} mine for unlearning-harness." in files["pyproject.toml"]
+    assert f"unlearn run digits-v1 {choice}" in files["README.md"]
+    assert f"unlearn list {kind}s" in files["README.md"]
+    assert not any("$" in content for content in files.values())
 
 
 def test_its_own_test_passes(folder: Path) -> None:
