@@ -18,7 +18,16 @@ _rows = click.option("--rows", type=click.Path(path_type=Path), default=PUBLISHE
 
 @click.group("leaderboard")
 def leaderboard() -> None:
-    """Publish rows: check them, build the static site, preview it, withdraw a row."""
+    """Publish rows: add them to a board, check it, build its static site, preview it, withdraw a row.
+
+    \b
+    unlearn run digits-v1 --plugin mine.py                                     your method beside the others
+    unlearn submit unlearn-store/runs/digits-v1-0123456789ab --out mine.zip    its run as one file
+    unlearn leaderboard add mine.zip --rows board                              verified, then added
+    unlearn leaderboard serve --rows board                                     the site, as others will see it
+
+    A board is a folder of *.jsonl files, to which rows are only ever added; without --rows it is the published one.
+    """
 
 
 @leaderboard.command()
@@ -111,11 +120,12 @@ def add(bundle: Path, rows: Path, methods: tuple[str, ...], supersede: bool, eva
         data_root: Path | None) -> None:
     """Verify a BUNDLE and add its rows; those confirmed by logits become `checked`.
 
-    A method that the board has already in that suite and access mode is left out. Nothing is added if anything in the
-    bundle is wrong.
+    BUNDLE is what `unlearn submit` writes; its authors' code is not run and need not be installed. A method that the
+    board has already in that suite and access mode is left out. Nothing is added if anything in the bundle is wrong.
 
     \b
     unlearn leaderboard add mine.zip
+    unlearn leaderboard add mine.zip --rows board --method my-method --supersede
     """
     from harness.plugins import load_registry
     from leaderboard.adding import admit

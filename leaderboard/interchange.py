@@ -44,6 +44,8 @@ def every_eval_ever(row: Row) -> dict[str, Any]:
             "additional_details": {"tier": row.tier, "row": row.id, "protocol": row.protocol}},
         "eval_library": {"name": DISTRIBUTION, "version": version(DISTRIBUTION)},
         "model_info": {"name": row.method.title, "id": model, "additional_details": {
+            # Required by the schema since 0.3.0. A row has digests of its models, not their weights.
+            "deployment_type": "self_deployed", "model_availability": "unknown",
             "access": row.method.access, "version": row.method.version, "source": row.method.source}},
         "evaluation_results": [_result(row, score) for score in row.scores],
     }

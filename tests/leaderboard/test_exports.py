@@ -77,6 +77,13 @@ def test_all_details_of_the_interchange_schema_are_text(rows):
     assert all(isinstance(item, str) for item in found)
 
 
+def test_the_interchange_schema_is_told_how_the_model_was_deployed(rows):
+    details = every_eval_ever(named(rows, "near"))["model_info"]["additional_details"]
+
+    # Both are required by schema 0.3.0 and have closed lists of values.
+    assert (details["deployment_type"], details["model_availability"]) == ("self_deployed", "unknown")
+
+
 def test_a_known_day_is_given_in_seconds_and_an_unknown_one_is_zero(rows):
     near = named(rows, "near")
     dated = attrs.evolve(near, measured={"date": "1970-01-02T03:04:05+00:00"})
