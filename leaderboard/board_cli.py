@@ -77,7 +77,8 @@ def build_command(rows: Path, out: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of the exports.")
 @click.option("--hub-dataset", default="", metavar="ID",
               help="Also write .eval_results for the Hugging Face hub, under this benchmark data set's id.")
-def export(rows: Path, out: Path, hub_dataset: str) -> None:
+@click.option("--site", default="", metavar="URL", help="Address of the published site, named as source in .eval_results.")
+def export(rows: Path, out: Path, hub_dataset: str, site: str) -> None:
     """Write a board as JSON lines with its schema, CSV, Croissant, every_eval_ever, and Parquet if pyarrow is there.
 
     \b
@@ -85,7 +86,7 @@ def export(rows: Path, out: Path, hub_dataset: str) -> None:
     """
     from leaderboard.exporting import write_exports
 
-    for path in write_exports(read_board(rows).rows, out, hub_dataset):
+    for path in write_exports(read_board(rows).rows, out, hub_dataset, site):
         click.echo(str(path))
 
 

@@ -95,11 +95,17 @@ def test_a_known_day_is_given_in_seconds_and_an_unknown_one_is_zero(rows):
 def test_results_for_the_hub_name_the_task_and_the_row(rows):
     near = named(rows, "near")
 
-    entry = hub_results(near, "somebody/benchmark")[0]
+    entry = hub_results(near, "somebody/benchmark", "https://board.example/")[0]
 
     assert entry["dataset"]["id"] == "somebody/benchmark"
     assert entry["dataset"]["task_id"].startswith("toy-v1/retain+forget/")
-    assert near.id[:16] in entry["source"]["name"]
+    assert entry["source"]["url"].startswith("https://board.example/rows/")
+    assert near.id[:16] in entry["notes"]
+
+
+def test_the_hub_takes_no_source_without_an_address(rows):
+    # huggingface_hub's parser: "If `source_name` [...] is provided, `source_url` must also be provided."
+    assert all("source" not in entry for entry in hub_results(named(rows, "near"), "somebody/benchmark"))
 
 
 def test_croissant_describes_every_column_of_the_very_file(rows):
