@@ -18,7 +18,16 @@ _rows = click.option("--rows", type=click.Path(path_type=Path), default=PUBLISHE
 
 @click.group("leaderboard")
 def leaderboard() -> None:
-    """Publish rows: check them, build the static site, preview it, withdraw a row."""
+    """Publish rows: add them to a board, check it, build its static site, preview it, withdraw a row.
+
+    \b
+    unlearn run digits-v1 --plugin mine.py                                     your method beside the others
+    unlearn submit unlearn-store/runs/digits-v1-0123456789ab --out mine.zip    its run as one file
+    unlearn leaderboard add mine.zip --rows board                              verified, then added
+    unlearn leaderboard serve --rows board                                     the site, as others will see it
+
+    A board is a folder of *.jsonl files, to which rows are only ever added; without --rows it is the published one.
+    """
 
 
 @leaderboard.command()
@@ -68,7 +77,8 @@ def build_command(rows: Path, out: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder of the exports.")
 @click.option("--hub-dataset", default="", metavar="ID",
               help="Also write .eval_results for the Hugging Face hub, under this benchmark data set's id.")
-def export(rows: Path, out: Path, hub_dataset: str) -> None:
+@click.option("--site", default="", metavar="URL", help="Address of the published site, named as source in .eval_results.")
+def export(rows: Path, out: Path, hub_dataset: str, site: str) -> None:
     """Write a board as JSON lines with its schema, CSV, Croissant, every_eval_ever, and Parquet if pyarrow is there.
 
     \b
@@ -76,7 +86,7 @@ def export(rows: Path, out: Path, hub_dataset: str) -> None:
     """
     from leaderboard.exporting import write_exports
 
-    for path in write_exports(read_board(rows).rows, out, hub_dataset):
+    for path in write_exports(read_board(rows).rows, out, hub_dataset, site):
         click.echo(str(path))
 
 
@@ -111,11 +121,12 @@ def add(bundle: Path, rows: Path, methods: tuple[str, ...], supersede: bool, eva
         data_root: Path | None) -> None:
     """Verify a BUNDLE and add its rows; those confirmed by logits become `checked`.
 
-    A method that the board has already in that suite and access mode is left out. Nothing is added if anything in the
-    bundle is wrong.
+    BUNDLE is what `unlearn submit` writes; its authors' code is not run and need not be installed. A method that the
+    board has already in that suite and access mode is left out. Nothing is added if anything in the bundle is wrong.
 
     \b
     unlearn leaderboard add mine.zip
+    unlearn leaderboard add mine.zip --rows board --method my-method --supersede
     """
     from harness.plugins import load_registry
     from leaderboard.adding import admit

@@ -35,6 +35,11 @@ class Catalog:
         suite = self.suites.get(row.suite.name)
         return suite if suite and suite.protocol == row.protocol else None
 
+    def relatives(self, row: Row) -> list[str]:
+        """Return the other registered suites with the protocol of a row."""
+        return [name for name, suite in self.suites.items()
+                if name != row.suite.name and suite.protocol == row.protocol]
+
     def summary(self, method: str) -> str:
         """Return the first line of a method's documentation."""
         kind = self.methods.get(method)

@@ -15,12 +15,13 @@ from leaderboard.exports import csv_text, flat_rows, row_schema
 from leaderboard.interchange import croissant, every_eval_ever, hub_results
 
 
-def export_files(rows: Sequence[Row], hub_dataset: str = "") -> dict[str, str]:
+def export_files(rows: Sequence[Row], hub_dataset: str = "", site: str = "") -> dict[str, str]:
     """Return the contents of all text exports by file name.
 
     Args:
         rows: of a board.
         hub_dataset: id of the benchmark's data set on the Hugging Face hub; without it no results for the hub.
+        site: address of the published board, to which these point.
     """
     found = {
         "rows.jsonl": "".join(canonical_json(as_json(row)).decode() + "\n" for row in rows),
@@ -30,11 +31,11 @@ def export_files(rows: Sequence[Row], hub_dataset: str = "") -> dict[str, str]:
         if row.scores:
             found[f"every_eval_ever/{row.id[:16]}.json"] = _json(every_eval_ever(row))
             if hub_dataset:
-                found[f"eval_results/{row.id[:16]}.yaml"] = _json(hub_results(row, hub_dataset))
+                found[f"eval_results/{row.id[:16]}.yaml"] = _json(hub_results(row, hub_dataset, site))
     return found
 
 
-def write_exports(rows: Sequence[Row], out: Path, hub_dataset: str = "") -> list[Path]:
+def write_exports(rows: Sequence[Row], out: Path, hub_dataset: str = "", site: str = "") -> list[Path]:
     """Write all exports below ``out`` and return their paths; Parquet only where pyarrow is installed.
 
     Raises:
@@ -42,7 +43,7 @@ def write_exports(rows: Sequence[Row], out: Path, hub_dataset: str = "") -> list
     """
     written = []
     try:
-        for name, content in export_files(rows, hub_dataset).items():
+        for name, content in export_files(rows, hub_dataset, site).items():
             path = out / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")

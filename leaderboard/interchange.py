@@ -20,7 +20,7 @@ from harness.rows import Row, RowScore
 from leaderboard.exports import csv_text
 from leaderboard.glossary import meaning
 from leaderboard.grids import full_name
-from leaderboard.tables import date_of
+from leaderboard.tables import date_of, row_page
 
 EEE_SCHEMA = "0.3.0"
 RELATION = {"reproduced": "third_party"}
@@ -44,6 +44,8 @@ def every_eval_ever(row: Row) -> dict[str, Any]:
             "additional_details": {"tier": row.tier, "row": row.id, "protocol": row.protocol}},
         "eval_library": {"name": DISTRIBUTION, "version": version(DISTRIBUTION)},
         "model_info": {"name": row.method.title, "id": model, "additional_details": {
+            # Required by the schema since 0.3.0. A row has digests of its models, not their weights.
+            "deployment_type": "self_deployed", "model_availability": "unknown",
             "access": row.method.access, "version": row.method.version, "source": row.method.source}},
         "evaluation_results": [_result(row, score) for score in row.scores],
     }
@@ -71,18 +73,20 @@ def _result(row: Row, score: RowScore) -> dict[str, Any]:
         "score_details": details}
 
 
-def hub_results(row: Row, dataset: str) -> list[dict[str, Any]]:
+def hub_results(row: Row, dataset: str, site: str = "") -> list[dict[str, Any]]:
     """Return a row as entries of a model's ``.eval_results`` on the Hugging Face hub; JSON is YAML.
 
     Args:
         row: the row.
         dataset: id of the benchmark's data set on the hub.
+        site: address of the published board, whose page of the row is the source. The hub takes no source without one.
     """
+    source = {"source": {"url": f"{site.rstrip('/')}/{row_page(row)}", "name": f"{DISTRIBUTION} leaderboard"}}
     date = {} if date_of(row) == "–" else {"date": date_of(row)}
     return [{"dataset": {"id": dataset, "task_id": f"{row.suite.name}/{row.method.access}/{full_name(score)}",
                          "revision": row.protocol},
-             "value": score.value, **date, "source": {"name": f"{DISTRIBUTION} row {row.id[:16]}"},
-             "notes": f"gap to the oracle {score.gap:.6g}, noise floor {score.floor:.6g}, {row.tier}"}
+             "value": score.value, **date, **(source if site else {}),
+             "notes": f"gap to the oracle {score.gap:.6g}, noise floor {score.floor:.6g}, {row.tier}, row {row.id[:16]}"}
             for score in row.scores]
 
 

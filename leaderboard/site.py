@@ -189,8 +189,10 @@ def _method_page(site: Site, name: str, rows: Sequence[Row]) -> str:
 def suite_page(site: Site, page: SuitePage) -> str:
     """Return the page of one suite in one access mode."""
     siblings = [other for other in site.pages if other.suite == page.suite]
+    # The oracle's row counts oracles as its runs.
     return site.render("suite.html", page=page, siblings=siblings, table=page.table, first=page.rows[0],
-                       suite=site.catalog.suite(page.rows[0]), cost_plot=Markup(cost_plot(page.rows, _up)),
+                       suite=site.catalog.suite(page.rows[0]), relatives=site.catalog.relatives(page.rows[0]),
+                       run_command=f"unlearn run {page.suite} --plugin mine.py", cost_plot=Markup(cost_plot(page.rows, _up)),
                        privacy_plot=Markup(privacy_plot(page.rows, _up)))
 
 

@@ -89,6 +89,20 @@ def test_it_runs_in_a_suite_and_its_row_names_it(suite: Path, tmp_path: Path,
     assert {score["auditor"] for score in row["scores"]} == {"accuracy", "margin-auc"}
 
 
+def test_it_goes_from_a_run_to_a_page(suite: Path, tmp_path: Path) -> None:
+    store, bundle, board, site = (tmp_path / name for name in ("store", "mine.zip", "board", "site"))
+    board.mkdir()
+    assert run_main(["run", str(suite), "--store", str(store), "--jobs", "0"]) == 0
+    [folder] = (store / "runs").iterdir()
+    assert run_main(["submit", str(folder), "--out", str(bundle)]) == 0
+    assert run_main(["verify", str(bundle)]) == 0
+    assert run_main(["leaderboard", "add", str(bundle), "--rows", str(board)]) == 0
+    assert run_main(["leaderboard", "build", "--rows", str(board), "--out", str(site)]) == 0
+
+    page = (site / "suites" / "third-party-v1.retain-forget.html").read_text(encoding="utf-8")
+    assert "ascend-repair" in page
+
+
 def test_its_source_is_part_of_the_row(suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_main(["run", str(suite), "--store", str(tmp_path / "store"), "--jobs", "0", "--json"])
 

@@ -77,6 +77,13 @@ def test_all_details_of_the_interchange_schema_are_text(rows):
     assert all(isinstance(item, str) for item in found)
 
 
+def test_the_interchange_schema_is_told_how_the_model_was_deployed(rows):
+    details = every_eval_ever(named(rows, "near"))["model_info"]["additional_details"]
+
+    # Both are required by schema 0.3.0 and have closed lists of values.
+    assert (details["deployment_type"], details["model_availability"]) == ("self_deployed", "unknown")
+
+
 def test_a_known_day_is_given_in_seconds_and_an_unknown_one_is_zero(rows):
     near = named(rows, "near")
     dated = attrs.evolve(near, measured={"date": "1970-01-02T03:04:05+00:00"})
@@ -88,11 +95,17 @@ def test_a_known_day_is_given_in_seconds_and_an_unknown_one_is_zero(rows):
 def test_results_for_the_hub_name_the_task_and_the_row(rows):
     near = named(rows, "near")
 
-    entry = hub_results(near, "somebody/benchmark")[0]
+    entry = hub_results(near, "somebody/benchmark", "https://board.example/")[0]
 
     assert entry["dataset"]["id"] == "somebody/benchmark"
     assert entry["dataset"]["task_id"].startswith("toy-v1/retain+forget/")
-    assert near.id[:16] in entry["source"]["name"]
+    assert entry["source"]["url"].startswith("https://board.example/rows/")
+    assert near.id[:16] in entry["notes"]
+
+
+def test_the_hub_takes_no_source_without_an_address(rows):
+    # huggingface_hub's parser: "If `source_name` [...] is provided, `source_url` must also be provided."
+    assert all("source" not in entry for entry in hub_results(named(rows, "near"), "somebody/benchmark"))
 
 
 def test_croissant_describes_every_column_of_the_very_file(rows):

@@ -185,3 +185,20 @@ def test_settings_that_the_suite_gives_anyway_are_not_repeated(rows):
         catalog._usual(attrs.evolve(row, method=attrs.evolve(row.method, name="ft", title="ft"))), lr=0.5)))
 
     assert catalog.commands(ft) == ["unlearn run toy-v1 --method ft --set ft.lr=0.5"]
+
+
+def test_a_suites_page_says_what_its_rows_may_be_compared_with_and_how_to_join_them(tiny, tmp_path):
+    suite = attrs.evolve(tiny, name="toy-v1", comparable="Table 9 of a paper, but for its <split>.")
+    catalog = Catalog(suites={"toy-v1": suite, "toy-all-v1": attrs.evolve(suite, name="toy-all-v1")})
+    rows = [with_id(attrs.evolve(row, protocol=suite.protocol)) for row in make_rows(make_record(oracles=4))]
+
+    build(Board(rows=tuple(rows)), tmp_path / "site", catalog)
+
+    page = (tmp_path / "site/suites/toy-v1.retain-forget.html").read_text(encoding="utf-8")
+    assert f"protocol <code class=\"digest\" title=\"{suite.protocol}\">" in page
+    assert "also of toy-all-v1" in page
+    assert "Table 9 of a paper, but for its &lt;split&gt;." in page
+    assert "unlearn run toy-v1 --plugin mine.py" in page
+    # The page counts the runs of methods, not the oracles that stand in for them in the oracle's row.
+    runs = named(rows, "near").seeds["runs"]
+    assert f"forget sets × {runs} runs" in page

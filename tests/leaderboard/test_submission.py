@@ -52,6 +52,31 @@ def forge(tmp_path):
     return forge
 
 
+@pytest.fixture(scope="session")
+def board(lean, tmp_path_factory):
+    """Return the folder of a board that holds the rows of an honest bundle."""
+    folder = tmp_path_factory.mktemp("board")
+    assert run_main(["leaderboard", "add", str(lean), "--rows", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def refused(board, registry, capsys):
+    """Return a function that adds a bundle to the board and returns why it was refused: exit 2, nothing changed."""
+    def refused(path):
+        before = {file.name: file.read_bytes() for file in board.iterdir()}
+        problems = verify_bundle(path, registry).problems
+        capsys.readouterr()
+        assert run_main(["leaderboard", "add", str(path), "--rows", str(board), "--supersede"]) == 2
+        told = capsys.readouterr()
+        assert problems
+        assert all(" ".join(problem.split()) in told.err for problem in problems)
+        assert told.out == ""
+        assert {file.name: file.read_bytes() for file in board.iterdir()} == before
+        return problems
+    return refused
+
+
 def edit(files, name, change):
     """Change the JSON of one file in place."""
     content = json.loads(files[name])
@@ -128,9 +153,11 @@ def test_a_store_that_has_changed_cannot_be_submitted(tiny_run, tmp_path):
     assert not (tmp_path / "t.zip").exists()
 
 
-@pytest.mark.parametrize("times", [20, pytest.param(500, marks=pytest.mark.slow(reason="unpacks 500 archives"))])
-def test_any_flipped_byte_is_found(lean, tmp_path, times):
-    data = lean.read_bytes()
+@pytest.mark.parametrize(("which", "times"), [
+    ("lean", 20), pytest.param("lean", 500, marks=pytest.mark.slow(reason="unpacks 500 archives")),
+    pytest.param("bundle", 500, marks=pytest.mark.slow(reason="unpacks 500 archives with logits"))])
+def test_any_flipped_byte_is_found(request, tmp_path, which, times):
+    data = request.getfixturevalue(which).read_bytes()
     rng = np.random.default_rng(0)
     path = tmp_path / "flipped.zip"
     for _ in range(times):
@@ -154,25 +181,25 @@ def test_a_flipped_byte_in_the_logits_is_found(bundle, registry, tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.5, 0.9, 0.999])
-def test_a_truncated_bundle_is_refused(lean, registry, tmp_path, share):
+def test_a_truncated_bundle_is_refused(lean, refused, tmp_path, share):
     data = lean.read_bytes()
     (tmp_path / "cut.zip").write_bytes(data[:int(share * len(data))])
 
-    assert verify_bundle(tmp_path / "cut.zip", registry).problems
+    assert refused(tmp_path / "cut.zip")
 
 
 @pytest.mark.parametrize("name", [
     "../evil", "/etc/evil", "objects/../../evil", "objects\\..\\evil", "C:\\evil", "objects/aa/" + "b" * 62 + "/../x",
     "objects/aa/" + "b" * 62 + "/evil.py", "objects/aa/" + "b" * 62 + "/evil.pkl", "rows.jsonl/", "", "record.json\0x",
     "objects/AA/" + "b" * 62 + "/manifest.json", "setup.py", "é.safetensors"])
-def test_a_name_that_has_no_place_is_refused_and_nothing_is_written(lean, registry, tmp_path, name):
+def test_a_name_that_has_no_place_is_refused_and_nothing_is_written(lean, refused, tmp_path, name):
     path = tmp_path / "in" / "evil.zip"
     path.parent.mkdir()
     shutil.copy(lean, path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo(name or "."), b"evil")
 
-    assert verify_bundle(path, registry).problems
+    assert refused(path)
     assert list(tmp_path.iterdir()) == [tmp_path / "in"]
 
 
@@ -205,12 +232,12 @@ def comment(path):
     lambda path: path.write_bytes(b"PK\x03\x04"),
     lambda path: path.write_text("{}", encoding="utf-8"),
 ], ids=["zip bomb", "duplicate", "symlink", "comment", "leading bytes", "trailing bytes", "no directory", "no zip"])
-def test_an_archive_that_is_more_than_its_files_is_refused(lean, registry, tmp_path, change):
+def test_an_archive_that_is_more_than_its_files_is_refused(lean, refused, tmp_path, change):
     path = tmp_path / "odd.zip"
     shutil.copy(lean, path)
     change(path)
 
-    assert verify_bundle(path, registry).problems
+    assert refused(path)
 
 
 @pytest.mark.parametrize(("change", "problem"), [
@@ -224,21 +251,21 @@ def test_an_archive_that_is_more_than_its_files_is_refused(lean, registry, tmp_p
     (lambda m: m["files"][ROWS].update(bytes=1), "rows.jsonl does not match its digest"),
     (lambda m: m["files"].update({ROWS: 3}), "lists no files"),
 ])
-def test_a_wrong_manifest_is_refused(lean, registry, tmp_path, change, problem):
+def test_a_wrong_manifest_is_refused(lean, refused, tmp_path, change, problem):
     with zipfile.ZipFile(lean) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     edit(files, MANIFEST, change)
     write_archive(files, tmp_path / "wrong.zip")
 
-    assert any(problem in found for found in verify_bundle(tmp_path / "wrong.zip", registry).problems)
+    assert any(problem in found for found in refused(tmp_path / "wrong.zip"))
 
 
 @pytest.mark.parametrize("text", [
     b"", b"[]", b"3", b"{", b'{"schema": NaN}', b'{"a": 1e999}', b'{"a": 1, "a": 2}', b"[" * 100_000, b"\xff\xfe",
     b'{"schema": 1}', b"null"])
 @pytest.mark.parametrize("name", [RECORD, ROWS])
-def test_a_file_that_is_not_what_it_should_be_is_refused(lean, registry, forge, name, text):
-    assert verify_bundle(forge(lean, lambda files: files.update({name: text})), registry).problems
+def test_a_file_that_is_not_what_it_should_be_is_refused(lean, refused, forge, name, text):
+    assert refused(forge(lean, lambda files: files.update({name: text})))
 
 
 ROW_FIELDS = ["id", "suite", "protocol", "method", "data", "forget_sets", "originals", "oracles", "references", "seeds",
@@ -249,7 +276,7 @@ RECORD_FIELDS = ["suite", "suite_digest", "protocol", "data", "requests", "metho
 
 @pytest.mark.parametrize("value", ["missing", 3.5, None, {"x": []}])
 @pytest.mark.parametrize("field", ROW_FIELDS)
-def test_a_row_without_or_with_a_wrong_field_is_refused(lean, registry, forge, field, value):
+def test_a_row_without_or_with_a_wrong_field_is_refused(lean, refused, forge, field, value):
     def change(files):
         lines = [json.loads(line) for line in files[ROWS].splitlines()]
         lines[1].pop(field)
@@ -257,12 +284,12 @@ def test_a_row_without_or_with_a_wrong_field_is_refused(lean, registry, forge, f
             lines[1][field] = value
         files[ROWS] = b"\n".join(json.dumps(line).encode() for line in lines)
 
-    assert verify_bundle(forge(lean, change), registry).problems
+    assert refused(forge(lean, change))
 
 
 @pytest.mark.parametrize("value", ["missing", 3.5, None, [{"x": []}]])
 @pytest.mark.parametrize("field", RECORD_FIELDS)
-def test_a_record_without_or_with_a_wrong_field_is_refused(lean, registry, forge, field, value):
+def test_a_record_without_or_with_a_wrong_field_is_refused(lean, refused, forge, field, value):
     def change(files):
         def without(content):
             content.pop(field)
@@ -270,7 +297,7 @@ def test_a_record_without_or_with_a_wrong_field_is_refused(lean, registry, forge
                 content[field] = value
         edit(files, RECORD, without)
 
-    assert verify_bundle(forge(lean, change), registry).problems
+    assert refused(forge(lean, change))
 
 
 def better(lines):
@@ -305,8 +332,8 @@ def much_better(lines):
     (lambda lines: lines[2].update(schema=2), "schema 2 is not known"),
     (lambda lines: lines[2].update(praise="best"), "no parameter is called 'praise'"),
 ])
-def test_a_row_that_the_record_does_not_give_is_refused(lean, registry, forge, change, problem):
-    found = verify_bundle(forge(lean, lambda files: edit_rows(files, change)), registry).problems
+def test_a_row_that_the_record_does_not_give_is_refused(lean, refused, forge, change, problem):
+    found = refused(forge(lean, lambda files: edit_rows(files, change)))
 
     assert any(problem in line for line in found), found
 
@@ -347,8 +374,8 @@ def inflate(content):
     (lambda c: c["references"].reverse(), "was made with seed"),
     (inflate, "expected"),
 ])
-def test_a_changed_record_is_refused(lean, registry, forge, change, problem):
-    found = verify_bundle(forge(lean, lambda files: edit(files, RECORD, change)), registry).problems
+def test_a_changed_record_is_refused(lean, refused, forge, change, problem):
+    found = refused(forge(lean, lambda files: edit(files, RECORD, change)))
 
     assert found
     assert any(problem in line for line in found), found
