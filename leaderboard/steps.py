@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from attrs import frozen
 
 from harness.rows import Row, RowScore
+from harness.sequences import step_name
 from leaderboard.axes import Axis, linear_axis
 from leaderboard.formats import interval, number
 from leaderboard.names import kind_of
@@ -68,7 +69,7 @@ def steps_plot(rows: Sequence[Row], link: Link, name: str = "steps", titles: Seq
 
 
 def _by_step(row: Row, measure: str) -> tuple[RowScore, ...]:
-    found = [score for score in row.scores if score.step and score.name == f"{measure} step {score.step}"]
+    found = [score for score in row.scores if score.step and score.name == step_name(measure, score.step)]
     return tuple(sorted(found, key=lambda score: score.step))
 
 

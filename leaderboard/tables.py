@@ -132,10 +132,15 @@ def make_table(rows: Sequence[Row], flags: Mapping[str, Sequence[Flag]], link: L
 
 
 def make_columns(rows: Sequence[Row], measure: Measure | None, preferred: Sequence[str] = ()) -> tuple[Column, ...]:
-    """Return the scores of rows: what they are ranked by, then what is preferred, then as they appear."""
+    """Return the scores of rows: what they are ranked by, then what is preferred, then as they appear.
+
+    Of the steps of a sequence only what is preferred is a column: all of them would be a table that nobody reads.
+    """
     found: dict[str, dict[str, list[RowScore]]] = {}
     for row in rows:
         for score in row.scores:
+            if score.step and not {score.name, full_name(score)} & set(preferred):
+                continue
             found.setdefault(score.auditor, {}).setdefault(score.name, []).append(score)
     columns = [
         Column(column=full_name(scores[0]), auditor=auditor, name=name, unit=scores[0].unit, meaning=meaning(scores[0]),

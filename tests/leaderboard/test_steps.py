@@ -7,9 +7,10 @@ import attrs
 import pytest
 
 from harness.summary import make_rows
+from leaderboard.glossary import meaning
 from leaderboard.report import make_report
 from leaderboard.steps import LABEL_HEIGHT, measure_by_step, steps_plot
-from leaderboard.tables import row_page
+from leaderboard.tables import make_columns, row_page
 from tests.leaderboard.conftest import make_record
 
 
@@ -59,3 +60,15 @@ def test_a_method_has_one_colour_in_all_charts_of_a_page(sequence):
     styles = [ElementTree.fromstring(steps_plot(some, row_page, titles=["near", "far"])).findall("a")[-1].get("class")
               for some in (rows, rows[1:])]
     assert styles == ["track-1", "track-1"]
+
+
+def test_a_step_is_a_column_only_where_the_suite_asks_for_it(sequence):
+    rows = make_rows(sequence)
+    names = [column.name for column in make_columns(rows, None, ["TA step 3"])]
+    assert names[0] == "TA step 3"
+    assert not [name for name in names[1:] if "step" in name]
+
+
+def test_what_a_step_means_is_told_with_its_number(sequence):
+    row = make_rows(sequence)[0]
+    assert meaning(row.score("TA step 2")) == f"{meaning(row.score('TA'))}; after 2 of the requests"
