@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -12,7 +12,7 @@ from harness.describe import describe
 from harness.plan import ORACLE, Cell
 from harness.shadow_planner import ShadowSides
 from harness.stage_list import StageList
-from harness.suite import Suite
+from harness.suite import ModelSpec, Suite
 
 
 @frozen(kw_only=True)
@@ -142,6 +142,10 @@ def why_not(auditor: Auditor, suite: Suite, capabilities: frozenset[str], adapte
     missing = sorted(required - capabilities)
     if missing:
         return f"needs {', '.join(missing)}; adapter '{adapter}' does not offer it"
+    # An auditor may know architectures that it can say nothing about, whatever they are trained on.
+    unsuited: Callable[[ModelSpec], str | None] | None = getattr(auditor, "unsuited", None)
+    if unsuited is not None and (reason := unsuited(suite.model)):
+        return reason
     if suite.requests.scope not in auditor.scopes:
         return f"judges {', '.join(auditor.scopes)} requests, the suite's are {suite.requests.scope} requests"
     if needs.oracles >= suite.oracles:

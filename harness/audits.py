@@ -197,7 +197,8 @@ class Auditor(Protocol):
         requires: capabilities that the audited model must have beyond ``logits``.
         scopes: the scopes of requests that it can judge.
 
-    ``needs`` may depend on the settings.
+    ``needs`` may depend on the settings. An auditor may have a method ``unsuited(model)``, which returns why it can say
+    nothing about a suite's architecture, or None: such audits are skipped before anything runs.
     """
 
     name: ClassVar[str]

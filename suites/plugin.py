@@ -27,7 +27,7 @@ def harness_datasets() -> Sequence[DatasetSource]:
     """Return the built-in data set sources."""
     digits, mnist = cast(DatasetSource, Digits()), cast(DatasetSource, MNIST)
     centred = [Centred("digits-parity", digits, parity=True), Centred("mnist-parity", mnist, parity=True),
-               Centred("mnist-centred", mnist)]
+               Centred("mnist-centred", mnist), Centred("cifar10-centred", cast(DatasetSource, CIFAR10))]
     sources = [digits, mnist, FASHION_MNIST, CIFAR10, CIFAR10_JPEG, CIFAR100, SVHN, TinyImageNet(), ImageFolders(),
                *centred]
     return cast(Sequence[DatasetSource], sources)

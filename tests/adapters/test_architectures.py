@@ -80,10 +80,11 @@ def test_bias_may_be_everywhere_nowhere_or_in_the_first_layer() -> None:
     assert biases == {True: ["hidden1.bias", "hidden2.bias", "output.bias"], False: [], "first": ["hidden1.bias"]}
 
 
-def test_first_scale_scales_the_first_layers_initial_weights() -> None:
+def test_first_scale_scales_what_the_first_layer_starts_with() -> None:
     plain, scaled = (factory_of("mlp", first_scale=scale).build(0).parameters() for scale in (1.0, 0.5))
 
-    np.testing.assert_array_equal(scaled["hidden1.weight"], plain["hidden1.weight"] * np.float32(0.5))
+    for name in ("hidden1.weight", "hidden1.bias"):
+        np.testing.assert_array_equal(scaled[name], plain[name] * np.float32(0.5))
     np.testing.assert_array_equal(scaled["output.weight"], plain["output.weight"])
 
 

@@ -103,7 +103,7 @@ def make_world(digits: Digits, size: int, forgotten: int, seed: int) -> World:
     return World(digits=digits, rows=rows, forget=forget, seed=seed)
 
 
-def look(world: World, network: ReluNetwork, restarts: int = 8, options: Options | None = None) -> Found:
+def look(world: World, network: ReluNetwork, restarts: int = 4, options: Options | None = None) -> Found:
     """Return what is recovered from ``network``, which the search knows to have about n training images."""
     start = time.process_time()
     result = reconstruct(network, len(world.rows), adaptive_sweep(restarts, world.seed), world.digits.pixels,
@@ -248,7 +248,7 @@ def _table(world: World, models: dict[str, ReluNetwork]) -> None:
           "against never-seen digits (kept ones in brackets)")
     print(f"{'model':22s} {'UA':>6s} {'TA':>6s}  {'correlation':>15s} {'whitened':>15s} {'span':>15s}  p whitened  s")
     for name, network in models.items():
-        found = look(world, network, 8 if len(world.rows) > 20 else 4)
+        found = look(world, network)
         cells = " ".join(f"{found.forget[s].auc:7.3f} ({found.kept[s].auc:.3f})" for s in STATISTICS)
         print(f"{name:22s} {accuracy(network, world.images[world.forget], labels[world.forget]):6.1f} "
               f"{accuracy(network, digits.test_images, digits.test_labels):6.1f}  {cells}  "

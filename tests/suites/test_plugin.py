@@ -12,8 +12,8 @@ SUITES = Path(__file__).parents[2] / "suites"
 
 def test_the_built_in_data_sets_are_registered_under_their_names():
     assert sorted(source.name for source in harness_datasets()) == [
-        "cifar10", "cifar10-jpeg", "cifar100", "digits", "digits-parity", "fashion-mnist", "imagefolder", "mnist",
-        "mnist-centred", "mnist-parity", "svhn", "tiny-imagenet"]
+        "cifar10", "cifar10-centred", "cifar10-jpeg", "cifar100", "digits", "digits-parity", "fashion-mnist",
+        "imagefolder", "mnist", "mnist-centred", "mnist-parity", "svhn", "tiny-imagenet"]
 
 
 @pytest.mark.parametrize("source", harness_datasets(), ids=lambda source: source.name)

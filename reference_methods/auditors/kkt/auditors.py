@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness import AuditCase, AuditReport, Needs, Scope
 from harness.models import HasParameters
+from harness.suite import ModelSpec
 from reference_methods.auditors.kkt.report import Recovered, empty_report, make_report
 from reference_methods.auditors.kkt.training import TrainingFacts, training_facts
 from reference_methods.auditors.kkt.unseen import HeldOut, split_test
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Logits of the network that was read from the weights and of the model itself may differ by rounding, no more.
 _SAME_LOGITS = 1e-3
+_CONVOLUTIONAL = ("small-cnn", "resnet18", "vgg11", "vgg19", "torchvision")
 
 
 @frozen(kw_only=True)
@@ -69,6 +71,17 @@ class Kkt:
     def needs(self) -> Needs:
         """The model itself."""
         return Needs(models=True)
+
+    def unsuited(self, model: ModelSpec) -> str | None:
+        """Return why a network of the built-in architecture ``model`` is not homogeneous; None if it is or may be.
+
+        Of other architectures nothing is known before the audit, which is inconclusive if they turn out not to fit.
+        """
+        if model.name in _CONVOLUTIONAL:
+            return f"needs a homogeneous network of fully connected layers; '{model.name}' has convolutions"
+        if model.name == "mlp" and model.settings.get("bias", True) is True:
+            return "needs a homogeneous network; 'mlp' has a bias in every layer, train it with bias = \"first\""
+        return None
 
     def audit(self, case: AuditCase) -> AuditReport:
         """Return the size of the bank, AUCs, correlations and V; if the bank is empty, the reason in the notes."""

@@ -10,6 +10,7 @@ from reference_methods.auditors.kkt.reconstruct import PUBLISHED, Options, Pixel
 from reference_methods.auditors.kkt.span import image_span
 from reference_methods.auditors.kkt.sweep import Restart, adaptive_sweep, published_sweep
 from tests.reference_methods.auditors.kkt import double_backward
+from tests.reference_methods.auditors.kkt.conftest import trained
 from tests.reference_methods.auditors.kkt.test_stationarity import draw
 
 RESTART = Restart(rate=0.05, multiplier_rate=0.01, spread=0.1, floor=0.2, sharpness=20.0)
@@ -155,3 +156,17 @@ def test_a_sweep_is_decided_by_its_seed(sweep):
     assert sweep(4, 1) == sweep(4, 1)
     assert sweep(4, 1) != sweep(4, 2)
     assert len(set(sweep(4, 1))) == 4
+
+
+def test_a_start_near_zero_leaves_every_training_image_in_the_span(data):
+    tiny = trained(data.train.inputs, data.train.labels, seed=0, first_scale=1e-6)
+
+    span = image_span(read_network(tiny.parameters(), 64, torch.float64), train_size=16)
+
+    images = torch.tensor(data.train.inputs, dtype=torch.float64).flatten(1)
+    outside = (images - images @ span.basis.T @ span.basis).norm(dim=1) / images.norm(dim=1)
+    assert len(span.basis) == 16
+    # What single precision and a start of 1e-6 leave of images whose direction is faint.
+    assert outside.max() < 0.05
+    assert span.weights[0] == pytest.approx(1)
+    assert span.weights.max() <= 100

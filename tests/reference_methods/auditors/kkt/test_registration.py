@@ -7,6 +7,7 @@ from harness.context import Place, load_dataset
 from harness.plan import make_plan
 from harness.plugins import load_registry
 from harness.run import run
+from harness.suite import AuditorSpec, ModelSpec
 from harness.summary import make_rows
 from reference_methods.auditors.robustness import AfterPrune
 
@@ -50,3 +51,24 @@ def test_the_suite_for_tests_calls_relabelling_not_executed_where_accuracy_calls
 def test_the_suite_for_tests_tells_retraining_from_doing_nothing(rows):
     assert rows["original"].score("KKT verdict").value == 1.0
     assert rows["retrain"].score("KKT verdict").value == 0.0
+
+
+def skipped(suite, model):
+    data = load_dataset(REGISTRY, suite.data, Place(store="unused"))
+    plan = make_plan(evolve(suite, model=ModelSpec(name=model, settings={})), data, REGISTRY)
+    return {skip.title: skip.reason for skip in plan.skipped if skip.kind == "auditor"}
+
+
+@pytest.mark.parametrize(("model", "reason"), [("mlp", "bias in every layer"), ("small-cnn", "has convolutions")])
+def test_a_network_that_is_not_homogeneous_is_skipped_with_its_reason(model, reason):
+    found = skipped(REGISTRY.suites["digits-kkt-v1-lite"], model)
+
+    assert reason in found["kkt"]
+    assert "reports of kkt" in found["kkt-verdict"]
+
+
+def test_a_wrapper_is_skipped_for_the_same_reason():
+    suite = REGISTRY.suites["digits-kkt-v1-lite"]
+    worn = evolve(suite, auditors=(AuditorSpec(name="after-prune", settings={"inner": "kkt"}),))
+
+    assert "'kkt' inside it needs a homogeneous network" in skipped(worn, "mlp")["after-prune"]
