@@ -145,7 +145,7 @@ def _inside_intervals(narrow: Floats, wide: Floats) -> tuple[Integers, Integers]
     # Whether some lower end of a row has exactly so many values below it.
     row, below = np.nonzero(ends[:, :-1] < ends[:, 1:])
     # No values are below the first of them, one below the second, and so on.
-    beyond = np.r_[values, np.inf]
+    beyond: Floats = np.r_[values, np.inf]
     inside = (np.searchsorted(group, high, side="right")[row] - np.searchsorted(group, beyond, side="left")[below]
               for group in (narrow, wide))
     of_narrow, of_wide = (np.maximum(count, 0) for count in inside)

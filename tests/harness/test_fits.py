@@ -3,6 +3,7 @@
 import attrs
 import numpy as np
 import pytest
+from attrs import frozen
 
 from harness import Fit, Unlearned
 from harness.conformance.problem import problems
@@ -54,8 +55,16 @@ class Rewords(FineTune):
         return attrs.evolve(super().training(task), facts={"reworded": 1.0})
 
 
+@frozen(kw_only=True)
+class HasASettingCalledTraining(Sound):
+    """Fits nothing that its name would say."""
+
+    training: bool = True
+
+
 @pytest.mark.parametrize(("method", "says"), [
-    (FineTune(), True), (Rewords(), True), (SalUn(), True), (Replaces(), False), (Sound(), False)])
+    (FineTune(), True), (Rewords(), True), (SalUn(), True), (Replaces(), False), (Sound(), False),
+    (HasASettingCalledTraining(), False)])
 def test_a_subclass_that_replaces_unlearn_alone_is_not_bound_by_what_it_inherits(method, says):
     assert says_fit(method) is says
 
@@ -120,6 +129,12 @@ def test_a_method_that_changes_the_original_while_it_says_its_fit_is_found_out(p
     task = attrs.evolve(tasks[0], original=tasks[0].original.with_parameters(tasks[0].original.parameters()))
     with pytest.raises(BadResult, match="changed the original"):
         run_method_on_all(spec_of("ft"), Context(Place(store=tmp_path), REGISTRY), problem.factory, [task])
+
+
+def test_a_method_that_says_something_else_than_a_fit_is_told_what_was_expected(problem, tasks, tmp_path, monkeypatch):
+    monkeypatch.setattr(FineTune, "training", lambda method, task: method.epochs)
+    with pytest.raises(BadResult, match=r"training returned int, expected harness\.Fit or None"):
+        run_method_on_all(spec_of("ft"), Context(Place(store=tmp_path), REGISTRY), problem.factory, tasks)
 
 
 def test_a_model_that_cannot_be_trained_is_refused(tasks):
