@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from attrs import frozen
 
-from harness import Fit, Unlearned
+from harness import Fit, Unlearned, unlearning
 from harness.conformance.problem import problems
 from harness.context import Context, Place
 from harness.fits import says_fit, unlearned_by, unlearned_together
+from harness.isolation.levels import Isolation
 from harness.models import FitOptions, TrainingSet
 from harness.outputs import BadResult
 from harness.plugins import load_registry
@@ -94,6 +95,23 @@ def test_methods_that_one_fit_cannot_say_run_one_by_one(problem, tasks, tmp_path
     alone = REGISTRY.unlearners["rl"](labels="redrawn", epochs=2).unlearn(tasks[1])
     inputs = problem.data.test.inputs
     assert np.array_equal(together[1].model.logits(inputs), alone.logits(inputs))
+
+
+def test_in_a_child_each_task_runs_alone(problem, tasks, tmp_path, monkeypatch):
+    seen = []
+
+    def child(assignment, task, isolation):
+        seen.append(task.seed)
+        return Unlearned(model=task.original), {}
+
+    monkeypatch.setattr(unlearning, "run_isolated", child)
+    place = Place(store=tmp_path, isolation=Isolation(level="subprocess", held=(), loose=()))
+    spec = {**spec_of("ft"), "model": {"adapter": "torch", "architecture": "mlp"}, "recipe": {"aids": {}}}
+
+    together = run_method_on_all(spec, Context(place, REGISTRY), problem.factory, tasks)
+
+    assert seen == [task.seed for task in tasks]
+    assert [one.model for one in together] == [task.original for task in tasks]
 
 
 def test_fits_with_other_options_are_trained_apart_and_come_back_in_order(problem, tasks):
