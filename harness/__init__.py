@@ -6,6 +6,7 @@ A plugin needs only what this package exports. Importing it loads no machine-lea
 from harness.audits import AuditCase, Auditor, AuditReport, Needs, References, Score, Signals, Skip
 from harness.data import Dataset, DatasetSource, Examples
 from harness.errors import BadSetting, DataError, HarnessError, PluginError, RowError, StoreError, UnknownName
+from harness.fits import SaysFit, unlearned_by
 from harness.hookspecs import HARNESS_API, hookimpl
 from harness.models import Adapter, Architecture, FitOptions, Model, ModelFactory, TrainingSet, one_hot
 from harness.tasks import Access, Fit, ForgetRequest, Scope, Unlearned, Unlearner, UnlearnTask
@@ -33,6 +34,7 @@ __all__ = [
     "PluginError",
     "References",
     "RowError",
+    "SaysFit",
     "Scope",
     "Score",
     "Signals",
@@ -45,4 +47,5 @@ __all__ = [
     "Unlearner",
     "hookimpl",
     "one_hot",
+    "unlearned_by",
 ]

@@ -13,8 +13,8 @@ from harness.tasks import Fit, Unlearned, Unlearner, UnlearnTask
 class SaysFit(Unlearner, Protocol):
     """An unlearner that can say what it does as one call of the training primitive.
 
-    Its ``unlearn(task)`` returns what `unlearned_by` makes of that call, so that the harness may train the models of many
-    tasks at once instead. `unlearn check` compares the two.
+    Its ``unlearn(task)`` returns what `unlearned_by` makes of that call, so that the harness may train the models of
+    many tasks at once instead. ``unlearn check`` compares the two.
     """
 
     def training(self, task: UnlearnTask) -> Fit | None:
@@ -24,7 +24,8 @@ class SaysFit(Unlearner, Protocol):
 
 def says_fit(unlearner: Unlearner) -> TypeGuard[SaysFit]:
     """Return whether ``training`` speaks for ``unlearn``: a subclass that replaces the latter alone is not bound."""
-    if not isinstance(unlearner, SaysFit):
+    # A setting may be called "training", too.
+    if not isinstance(unlearner, SaysFit) or not callable(getattr(type(unlearner), "training", None)):
         return False
     line = type(unlearner).__mro__
     training, unlearn = (next(depth for depth, owner in enumerate(line) if name in vars(owner))

@@ -11,7 +11,7 @@ from harness.fits import says_fit, unlearned_together
 from harness.isolation import Assignment, run_isolated
 from harness.isolation.levels import IN_PROCESS
 from harness.models import ModelFactory
-from harness.outputs import run_unlearner, untouched
+from harness.outputs import BadResult, run_unlearner, untouched
 from harness.plugins import Registered, Registry
 from harness.settings import configure
 from harness.tasks import Fit, Unlearned, Unlearner, UnlearnTask
@@ -61,6 +61,8 @@ def _said(unlearner: Unlearner, tasks: Sequence[UnlearnTask]) -> list[Fit]:
                 fit = unlearner.training(task)
             if fit is None:
                 return []
+            if not isinstance(fit, Fit):
+                raise BadResult(f"training returned {type(fit).__name__}, expected harness.Fit or None")
             fits.append(fit)
     return fits
 

@@ -203,7 +203,7 @@ def check_training_says_what_unlearn_does(trial: UnlearnerTrial) -> str | None:
     facts = done.facts if isinstance(done, Unlearned) else {}
     require(same(trial.contents(said.model), trial.contents(trial.usual)) and dict(said.facts) == dict(facts),
             "what training returns gives another model, or other facts, than unlearn; let unlearn return "
-            "harness.fits.unlearned_by(task, self.training(task))")
+            "harness.unlearned_by(task, self.training(task))")
     return None
 
 

@@ -145,14 +145,11 @@ def _inside_intervals(narrow: Floats, wide: Floats) -> tuple[Integers, Integers]
     # Whether some lower end of a row has exactly so many values below it.
     row, below = np.nonzero(ends[:, :-1] < ends[:, 1:])
     # No values are below the first of them, one below the second, and so on.
-    beyond: Floats = np.append(values, np.inf)
-
-    def inside(group: Floats) -> Integers:
-        up_to: Integers = np.searchsorted(group, high, side="right").astype(np.int64)
-        before: Integers = np.searchsorted(group, beyond, side="left").astype(np.int64)
-        count: Integers = np.maximum(up_to[row] - before[below], 0)
-        return count
-    return inside(narrow), inside(wide)
+    beyond: Floats = np.r_[values, np.inf]
+    inside = (np.searchsorted(group, high, side="right")[row] - np.searchsorted(group, beyond, side="left")[below]
+              for group in (narrow, wide))
+    of_narrow, of_wide = (np.maximum(count, 0) for count in inside)
+    return of_narrow, of_wide
 
 
 def _first_beyond(grid: Floats, values: Floats) -> Integers:

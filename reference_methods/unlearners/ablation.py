@@ -8,10 +8,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from attrs import frozen
 
-from harness import Access, Fit, Scope, Unlearned, UnlearnTask
+from harness import Access, Fit, Scope, Unlearned, UnlearnTask, unlearned_by
 from harness.data import Floats, Integers
 from harness.digests import derive_seed
-from harness.fits import unlearned_by
 from reference_methods.unlearners.attacks import ProjectedGradient
 from reference_methods.unlearners.capabilities import attackable
 from reference_methods.unlearners.fits import (

@@ -8,9 +8,8 @@ from typing import ClassVar, Literal
 import attrs
 from attrs import field, frozen, validators
 
-from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask
+from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask, unlearned_by
 from harness.digests import derive_seed
-from harness.fits import unlearned_by
 from harness.models import Parameters
 from reference_methods.unlearners.attacks import Attack, ProjectedGradient, SignWalk
 from reference_methods.unlearners.capabilities import attackable

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask
+from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask, unlearned_by
 from harness.data import Integers
-from harness.fits import unlearned_by
 from reference_methods.unlearners.attacks import fgsm
 from reference_methods.unlearners.capabilities import attackable
 from reference_methods.unlearners.fits import (

@@ -14,10 +14,9 @@ import numpy as np
 from attrs import field, frozen, validators
 from numpy.typing import NDArray
 
-from harness import Fit, FitOptions, Model, TrainingSet, UnlearnTask, one_hot
+from harness import Fit, FitOptions, Model, TrainingSet, UnlearnTask, one_hot, unlearned_by
 from harness.data import Floats
 from harness.digests import derive_seed
-from harness.fits import unlearned_by
 from harness.training import constraints
 
 MOMENTUM = 0.9

@@ -8,9 +8,8 @@ from typing import ClassVar
 import numpy as np
 from attrs import frozen
 
-from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask
+from harness import Access, Fit, Model, Scope, Unlearned, UnlearnTask, unlearned_by
 from harness.data import Floats
-from harness.fits import unlearned_by
 from reference_methods.unlearners.capabilities import parametrised
 from reference_methods.unlearners.fits import (
     Part,

@@ -3,11 +3,13 @@
 import attrs
 import numpy as np
 import pytest
+from attrs import frozen
 
-from harness import Fit, Unlearned
+from harness import Fit, Unlearned, unlearning
 from harness.conformance.problem import problems
 from harness.context import Context, Place
 from harness.fits import says_fit, unlearned_by, unlearned_together
+from harness.isolation.levels import Isolation
 from harness.models import FitOptions, TrainingSet
 from harness.outputs import BadResult
 from harness.plugins import load_registry
@@ -54,8 +56,16 @@ class Rewords(FineTune):
         return attrs.evolve(super().training(task), facts={"reworded": 1.0})
 
 
+@frozen(kw_only=True)
+class HasASettingCalledTraining(Sound):
+    """Fits nothing that its name would say."""
+
+    training: bool = True
+
+
 @pytest.mark.parametrize(("method", "says"), [
-    (FineTune(), True), (Rewords(), True), (SalUn(), True), (Replaces(), False), (Sound(), False)])
+    (FineTune(), True), (Rewords(), True), (SalUn(), True), (Replaces(), False), (Sound(), False),
+    (HasASettingCalledTraining(), False)])
 def test_a_subclass_that_replaces_unlearn_alone_is_not_bound_by_what_it_inherits(method, says):
     assert says_fit(method) is says
 
@@ -85,6 +95,23 @@ def test_methods_that_one_fit_cannot_say_run_one_by_one(problem, tasks, tmp_path
     alone = REGISTRY.unlearners["rl"](labels="redrawn", epochs=2).unlearn(tasks[1])
     inputs = problem.data.test.inputs
     assert np.array_equal(together[1].model.logits(inputs), alone.logits(inputs))
+
+
+def test_in_a_child_each_task_runs_alone(problem, tasks, tmp_path, monkeypatch):
+    seen = []
+
+    def child(assignment, task, isolation):
+        seen.append(task.seed)
+        return Unlearned(model=task.original), {}
+
+    monkeypatch.setattr(unlearning, "run_isolated", child)
+    place = Place(store=tmp_path, isolation=Isolation(level="subprocess", held=(), loose=()))
+    spec = {**spec_of("ft"), "model": {"adapter": "torch", "architecture": "mlp"}, "recipe": {"aids": {}}}
+
+    together = run_method_on_all(spec, Context(place, REGISTRY), problem.factory, tasks)
+
+    assert seen == [task.seed for task in tasks]
+    assert [one.model for one in together] == [task.original for task in tasks]
 
 
 def test_fits_with_other_options_are_trained_apart_and_come_back_in_order(problem, tasks):
@@ -120,6 +147,12 @@ def test_a_method_that_changes_the_original_while_it_says_its_fit_is_found_out(p
     task = attrs.evolve(tasks[0], original=tasks[0].original.with_parameters(tasks[0].original.parameters()))
     with pytest.raises(BadResult, match="changed the original"):
         run_method_on_all(spec_of("ft"), Context(Place(store=tmp_path), REGISTRY), problem.factory, [task])
+
+
+def test_a_method_that_says_something_else_than_a_fit_is_told_what_was_expected(problem, tasks, tmp_path, monkeypatch):
+    monkeypatch.setattr(FineTune, "training", lambda method, task: method.epochs)
+    with pytest.raises(BadResult, match=r"training returned int, expected harness\.Fit or None"):
+        run_method_on_all(spec_of("ft"), Context(Place(store=tmp_path), REGISTRY), problem.factory, tasks)
 
 
 def test_a_model_that_cannot_be_trained_is_refused(tasks):

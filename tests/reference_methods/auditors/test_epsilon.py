@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_methods.auditors.epsilon import epsilon_scores, forgetting_score
+from reference_methods.auditors.epsilon import _inside, _inside_intervals, _intervals, epsilon_scores, forgetting_score
 
 
 def test_epsilons_and_forgetting_score_are_those_of_the_challenges_code(published):
@@ -118,3 +118,17 @@ def test_options_out_of_range_get_one_clear_error():
         forgetting_score([-1.0])
     with pytest.raises(ValueError, match="models is 2"):
         forgetting_score([1.0], models=2)
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 9])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_lies_in_an_interval_is_counted_as_if_every_interval_were_tried(seed, decimals):
+    rng = np.random.default_rng(seed)
+    # Rounded values lie on the grid itself, where rounding decides.
+    narrow, wide = (np.sort(np.round(rng.normal(3, spread, 12), decimals)) for spread in (0.5, 2.0))
+    low, high = _intervals(narrow)
+    every = (_inside(group, low, np.broadcast_to(high[:, None], low.shape)) for group in (narrow, wide))
+
+    counted = set(zip(*(count.tolist() for count in _inside_intervals(narrow, wide)), strict=True))
+
+    assert counted == set(zip(*(count.ravel().tolist() for count in every), strict=True))
