@@ -41,9 +41,10 @@ class AmunBound:
     |p(y | x) - mean over oracles of p(y | x)|; positive if the theorem's reading holds. ``delta`` and ``Lipschitz`` are
     medians, ``transfer`` is the share of examples that an oracle, too, takes for y'. The figure is the scatter plot.
 
-    For an oracle in the audited model's place the examples are its own, and its correlations are the null. They are
-    far from zero, and negative: a sample near the boundary has a small delta, and its confidence differs most from one
-    model to the next whatever has been unlearned. What speaks for the theorem is a correlation above the oracles'.
+    For an oracle in the audited model's place the examples are its own, and its correlations are the null. It need not
+    be zero: a sample near the boundary has a small delta, and on networks that are not smooth its confidence differs
+    most from one model to the next, whatever has been unlearned, so that the null is far below zero. What speaks for
+    the theorem is a correlation above the oracles'.
 
     Attributes:
         eps, attack_steps, bounded: of the attack, see `reference_methods.unlearners.attacks.ProjectedGradient`.
