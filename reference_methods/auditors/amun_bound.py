@@ -41,8 +41,10 @@ class AmunBound:
     |p(y | x) - mean over oracles of p(y | x)|; positive if the theorem's reading holds. ``delta`` and ``Lipschitz`` are
     medians, ``transfer`` is the share of examples that an oracle, too, takes for y'. The figure is the scatter plot.
 
-    For an oracle in the audited model's place the examples are its own: its correlations are what two models that have
-    never seen the samples show, and no merit.
+    For an oracle in the audited model's place the examples are its own, and its correlations are the null. It need not
+    be zero: a sample near the boundary has a small delta, and on networks that are not smooth its confidence differs
+    most from one model to the next, whatever has been unlearned, so that the null is far below zero. What speaks for
+    the theorem is a correlation above the oracles'.
 
     Attributes:
         eps, attack_steps: of the attack, see `reference_methods.unlearners.attacks.ProjectedGradient`.
