@@ -25,14 +25,15 @@ def isolated(place: Place, memory_mb: int, unlearn_seconds: float) -> Place:
     Args:
         place: where the run works; neither its store nor its data may be within reach of a child.
         memory_mb: of a child.
-        unlearn_seconds: wall-time limit of one unlearning run, which the engine keeps; processor time gets no more.
+        unlearn_seconds: wall-time limit of one unlearning run, from the moment at which the child has read its task.
 
     Raises:
         BadSetting: if no child can be started.
     """
     from harness.isolation import Limits, establish
 
-    limits = Limits(memory_mb=memory_mb, cpu_seconds=math.ceil(unlearn_seconds) + _STARTING_SECONDS)
+    limits = Limits(memory_mb=memory_mb, cpu_seconds=math.ceil(unlearn_seconds) + _STARTING_SECONDS,
+                    wall_seconds=unlearn_seconds)
     with _secrets(place) as secrets:
         isolation = establish(limits, secrets=secrets, device=place.device)
     click.echo(f"isolation: {isolation}", err=True)

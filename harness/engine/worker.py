@@ -18,6 +18,7 @@ from typing import Any
 from harness.context import Context, Place
 from harness.engine.outcome import Outcome
 from harness.errors import HarnessError
+from harness.isolation.running import Overdue
 from harness.memory import is_out_of_memory
 from harness.plan import Stage
 
@@ -78,10 +79,12 @@ def _attempt(stage: Stage, context: Context) -> tuple[Outcome, bool]:
     from harness.stages import execute
 
     try:
-        with _limited(stage.limit), single_thread():
+        with _limited(_kept_here(stage, context)), single_thread():
             manifest = execute(stage, context)
     except HarnessError:
         raise
+    except Overdue as error:
+        return Outcome(key=stage.key, status="timeout", error=str(error)), False
     except OutOfTime:
         return Outcome(key=stage.key, status="timeout", error=f"stopped after {stage.limit:g} s"), False
     # The border of one cell: whatever a plugin raises is recorded as that cell's result and hurts no other.
@@ -91,6 +94,12 @@ def _attempt(stage: Stage, context: Context) -> tuple[Outcome, bool]:
                 is_out_of_memory(error))
     return Outcome(key=stage.key, status="ok", seconds=float(manifest.measured["seconds"]),
                    peak_mb=float(manifest.measured["peak_memory_mb"])), False
+
+
+def _kept_here(stage: Stage, context: Context) -> float | None:
+    """Return the limit that is kept in this process: a child's begins when it has read its task, and is kept there."""
+    isolation = context.place.isolation
+    return None if isolation is not None and isolation.limits.wall_seconds is not None else stage.limit
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class Ended:
     Attributes:
         code: its exit code; negative for a signal.
         stopped: why the harness ended it; empty when it ended by itself.
+        overdue: whether that was since its time was up.
         seconds: of the work, from the moment at which the child was ready.
         peak_mb: the most memory that its processes were seen to hold together.
         said: the end of what it printed.
@@ -49,6 +50,7 @@ class Ended:
 
     code: int
     stopped: str
+    overdue: bool
     seconds: float
     peak_mb: float
     said: str
@@ -135,6 +137,7 @@ class _Watch:
     printed: int = 0
     said: bytes = b""
     peak_mb: float = 0.0
+    overdue: bool = False
 
     def until_the_end(self) -> Ended:
         """Return how the child ended."""
@@ -143,8 +146,9 @@ class _Watch:
             with suppress(BlockingIOError):
                 while self._read_output():
                     pass
-        return Ended(code=self.process.returncode, stopped=stopped, seconds=ended - (self.begun_work or self.began),
-                     peak_mb=round(self.peak_mb, 1), said=self.said.decode("utf-8", "replace"))
+        return Ended(code=self.process.returncode, stopped=stopped, overdue=self.overdue,
+                     seconds=ended - (self.begun_work or self.began), peak_mb=round(self.peak_mb, 1),
+                     said=self.said.decode("utf-8", "replace"))
 
     def _watched(self) -> tuple[str, float]:
         """Return why the child was stopped, if it was, and when it ended; whatever happens, it is not running then."""
@@ -204,7 +208,8 @@ class _Watch:
             return f"it ran more than {limits.processes} processes"
         if _disk_mb(self.folder) > limits.disk_mb:
             return f"it wrote more than {limits.disk_mb} MB"
-        if limits.wall_seconds is not None and self._working() > limits.wall_seconds:
+        self.overdue = limits.wall_seconds is not None and self._working() > limits.wall_seconds
+        if self.overdue:
             return f"it ran longer than {limits.wall_seconds:g} s"
         return ""
 

@@ -14,6 +14,10 @@ class PluginFailed(Exception):
     """An unlearner in a child raised, was killed or went beyond a limit."""
 
 
+class Overdue(PluginFailed):
+    """An unlearner in a child ran past the time that it has."""
+
+
 def run_isolated(assignment: Assignment, task: UnlearnTask, isolation: Isolation) -> tuple[Unlearned, dict[str, Any]]:
     """Return what an unlearner makes of ``task`` in a child, and what it cost.
 
@@ -21,7 +25,8 @@ def run_isolated(assignment: Assignment, task: UnlearnTask, isolation: Isolation
     memory that its processes held together, at moments 50 ms apart, and the level.
 
     Raises:
-        PluginFailed: if the child raised, died or was stopped, in one line.
+        Overdue: if the child was stopped since its time was up.
+        PluginFailed: if it raised, died or was stopped otherwise, in one line.
         BadResult: if what it handed back is no result.
     """
     with workplace() as folder, tray(folder) as out:
@@ -29,7 +34,7 @@ def run_isolated(assignment: Assignment, task: UnlearnTask, isolation: Isolation
         ended = launch(isolation, folder, "unlearn", assignment.device)
         said = out.error()
         if ended.stopped:
-            raise PluginFailed(f"stopped: {ended.stopped}")
+            raise (Overdue if ended.overdue else PluginFailed)(f"stopped: {ended.stopped}")
         if said is not None:
             raise PluginFailed(said)
         if ended.code != 0:

@@ -55,6 +55,13 @@ def test_a_weaker_level_contains_too(level: Level, tmp_path: Path) -> None:
     assert "unlearn-daemon" not in {name.read_text().strip() for name in Path("/proc").glob("[0-9]*/comm")}
 
 
+def test_the_time_of_a_method_does_not_begin_before_its_child_has_read_the_task(tmp_path: Path) -> None:
+    # No interpreter starts in a hundredth of a second.
+    record = run_suite(tmp_path, [{"name": "ft"}], at("subprocess"), unlearn_seconds=0.01)
+
+    assert cell_of(record, "ft").status == "ok"
+
+
 def test_landlock_denies_files_and_calls(tmp_path: Path) -> None:
     isolation = at("landlock")
     secret = tmp_path / "secret"
