@@ -181,7 +181,7 @@ def stages(digits: Digits) -> None:
     network = world.trained()
     banks = {"stage 1": look(world, network, 2, Options(steps=500, tolerance=0.0))}
     banks["stage 1, twice as long"] = look(world, network, 2, Options(steps=1000, tolerance=0.0))
-    for reach in (0.1, 0.5):
+    for reach in (0.02, 0.1, 0.5):
         options = Options(steps=500, tolerance=0.0, prior_steps=500, reach=reach)
         banks[f"stage 1 + 2, reach {reach:g}"] = look(world, network, 2, options)
     shown = {name: found.bank for name, found in banks.items()}
