@@ -91,9 +91,13 @@ def _artefacts(record: RunRecord, store: Store) -> Iterator[Manifest]:
 
 
 def _shadows(record: RunRecord, manifests: Sequence[Manifest]) -> Iterator[str]:
-    """Yield the keys of the shadows that audits of this run compared with."""
+    """Yield the keys of the shadows that audits of this run compared with, not of others that share its store."""
     audited = {cell.key for cell in record.cells}
+    own = [{name: value for name, value in auditor.items() if name not in ("note", "shadows")}
+           for auditor in record.auditors.values() if auditor.get("shadows")]
+    spec = record.suite["shadows"]
     for manifest in manifests:
         sides = manifest.spec.get("shadows") if manifest.stage == "audit" else None
-        if sides and manifest.spec["audited"] in audited:
+        if (sides and manifest.spec["audited"] in audited and manifest.spec["auditor"] in own
+                and len(sides["retrained"]) == spec["count"] // spec["block"]):
             yield from (*sides["unlearned"], *sides["retrained"])
