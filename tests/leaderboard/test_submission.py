@@ -518,8 +518,8 @@ def test_shadows_are_enclosed_and_their_audits_made_again(tiny_run, registry, tm
 def test_the_shadows_of_another_run_in_the_same_store_stay_there(tmp_path, registry):
     suite = {**TINY, "access": ["retain+forget"], "unlearners": [{"name": "ft", "settings": {"epochs": 1, "lr": 0.01}}]}
     run_folder = execute({**suite, "auditors": [{"name": "accuracy"}]}, tmp_path / "store", registry)
-    execute({**suite, "shadows": {"count": 4, "block": 2}, "auditors": [{"name": "u-lira"}]}, tmp_path / "store",
-            registry)
+    execute({**suite, "name": "shadow-v1", "shadows": {"count": 4, "block": 2}, "auditors": [{"name": "u-lira"}]},
+            tmp_path / "store", registry)
     write_bundle(run_folder, tmp_path / "plain.zip")
 
     assert verify_bundle(tmp_path / "plain.zip", registry).problems == ()
