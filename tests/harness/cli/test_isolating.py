@@ -62,7 +62,7 @@ def test_a_hanging_method_is_a_timeout(tmp_path: Path, capsys: pytest.CaptureFix
     found, _ = rows(suite, tmp_path / "store", capsys, "--isolate", "--plugin", hostile.__file__, "--method", "hangs")
 
     status = {row["method"]["name"]: (row["status"], row["reason"]) for row in found}
-    assert status["hangs"] == ("timeout", "1 of 1: stopped after 2 s")
+    assert status["hangs"] == ("timeout", "1 of 1: stopped: it ran longer than 2 s")
 
 
 def test_too_little_memory_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
