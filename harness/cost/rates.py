@@ -19,6 +19,8 @@ from attrs import frozen
 
 from harness.digests import digest_json
 from harness.errors import BadSetting
+from harness.fleets import DATA_COPIES, FLEET_SHARE
+from harness.memory import available_memory
 from harness.plan import Plan, Stage
 from harness.settings import as_json, structure
 
@@ -90,7 +92,8 @@ class Loads:
         models = int(spec.get("models", 1) or 1) if stage.kind != "audit" else self._models_read(stage)
         name, what = _name(stage)
         return Load(name=digest_json(name), what=what, units=self._units(stage, models),
-                    held_mb=self._held_mb(1 if stage.kind in UNLEARN else models))
+                    held_mb=self._held_mb(1 if stage.kind == "unlearn" else models)
+                    + (self._own_data_mb(models) if stage.kind == "shadow-unlearn" else 0.0))
 
     def _models_read(self, stage: Stage) -> int:
         return max(1, sum(self._models.get(key, 0) for key in stage.inputs))
@@ -108,6 +111,11 @@ class Loads:
         # The data as read, joined and as tensors; the logits as made, as stored and on their way to the file.
         return 3 * 4e-6 * self._pool * (self._input_size + models * self._classes)
 
+    def _own_data_mb(self, models: int) -> float:
+        # What each model is unlearned with, of as many models as `harness.fleets.models_at_once` lets be there.
+        wanted, free = DATA_COPIES * 4e-6 * models * self._pool * self._input_size, available_memory()
+        return wanted if free is None else min(wanted, 1e-6 * FLEET_SHARE * free)
+
 
 def _name(stage: Stage) -> tuple[list[Any], str]:
     spec = stage.spec
@@ -118,7 +126,10 @@ def _name(stage: Stage) -> tuple[list[Any], str]:
         return ["train", way, spec["data"]["name"], spec["model"], recipe], name
     if stage.kind in UNLEARN:
         method = spec["method"]
-        return ["unlearn", spec["data"]["name"], spec["model"], method, spec["access"]], f"method {method['name']}"
+        # Shadows may be unlearned many at once.
+        where = " on shadows" if stage.kind == "shadow-unlearn" else ""
+        return ([stage.kind, spec["data"]["name"], spec["model"], method, spec["access"]],
+                f"method {method['name']}{where}")
     if stage.kind == "audit":
         return ["audit", spec["data"]["name"], spec["auditor"], spec["model"]], f"audit {spec['auditor']['name']}"
     return [stage.kind, spec["data"]["name"]], stage.kind

@@ -2,14 +2,14 @@ import attrs
 import pytest
 
 from harness.context import Place, load_dataset
-from harness.cost import Bill, Rate, Rates, calibrate, estimate
+from harness.cost import Bill, Rate, Rates, calibrate, estimate, rates
 from harness.cost.estimate import START, START_SECONDS, lacking
 from harness.cost.rates import WRITE, Load, Loads, Measured, fitted
 from harness.engine import Outcome
 from harness.plan import make_plan
 from harness.plugins import load_registry
 from harness.store import Store
-from harness.suite import MethodSpec, RequestSpec
+from harness.suite import AuditorSpec, MethodSpec, RequestSpec, ShadowSpec
 
 REGISTRY = load_registry(installed=False)
 
@@ -53,6 +53,24 @@ def test_a_method_that_may_follow_the_recipe_is_charged_by_its_epochs(plan_of, t
     units = {stage.spec["method"]["name"]: Loads(plan).of(stage).units for stage in plan.stages
              if stage.kind == "unlearn"}
     assert units == {"retrain": 3 * 240, "ft": 240}
+
+
+def test_shadows_unlearned_at_once_have_a_rate_of_their_own_and_hold_data_of_each_within_the_share(
+        plan_of, tiny, monkeypatch):
+    plan = plan_of(attrs.evolve(tiny, shadows=ShadowSpec(count=8, block=8), access=("retain+forget",),
+                                auditors=(AuditorSpec(name="klom"),), unlearners=(MethodSpec(name="ft"),)))
+    alone, shadows = (next(stage for stage in plan.stages if stage.kind == kind)
+                      for kind in ("unlearn", "shadow-unlearn"))
+
+    def held(free):
+        monkeypatch.setattr(rates, "available_memory", lambda: free)
+        return Loads(plan).of(shadows).held_mb
+
+    data_mb = 4e-6 * 240 * 64
+    logits_mb = 3 * 4e-6 * 240 * 10
+    assert Loads(plan).of(alone).name != Loads(plan).of(shadows).name
+    assert held(None) == pytest.approx(3 * data_mb + 8 * logits_mb + 3 * 8 * data_mb)
+    assert held(10**6) == pytest.approx(3 * data_mb + 8 * logits_mb + 0.25)
 
 
 def test_an_audit_that_reads_references_is_charged_for_each(plan_of, tiny):
