@@ -58,7 +58,10 @@ def run(plan: Plan, place: Place, registry: Registry, *, jobs: int | None = None
     store = Store(place.store)
     clear_leftovers(store)
     with in_use(store.root):
-        return _run(plan, place, registry, store, default_jobs(place.device) if jobs is None else jobs, engine)
+        record = _run(plan, place, registry, store, default_jobs(place.device) if jobs is None else jobs, engine)
+    # What a killed worker has left half-written would otherwise lie there until the next run.
+    clear_leftovers(store)
+    return record
 
 
 def _run(plan: Plan, place: Place, registry: Registry, store: Store, jobs: int, engine: str) -> RunRecord:

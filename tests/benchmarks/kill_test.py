@@ -139,6 +139,8 @@ def kill_runs(folder: Path, kills: int, seed: int) -> Verdict:
         store = folder / f"store-{completed}"
         code = trial.disturbed(store, seconds, kills)
         problems += [f"run {completed}: {problem}" for problem in _problems(store, code, expected)]
+        if code:
+            problems.append(f"run {completed} said: {(folder / 'log').read_text()[-500:]}")
         completed += 1
     return Verdict(kills=dict(trial.kills), moments=trial.moments, completed=completed, commands=trial.commands,
                    seconds=round(seconds, 2), problems=problems)
