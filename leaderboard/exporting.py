@@ -11,7 +11,7 @@ from harness.digests import canonical_json
 from harness.errors import HarnessError
 from harness.rows import Row
 from harness.settings import as_json
-from leaderboard.exports import csv_text, flat_rows, row_schema
+from leaderboard.exports import csv_text, flat_rows, forget_sets_text, row_schema
 from leaderboard.interchange import croissant, every_eval_ever, hub_results
 
 
@@ -25,7 +25,8 @@ def export_files(rows: Sequence[Row], hub_dataset: str = "", site: str = "") -> 
     """
     found = {
         "rows.jsonl": "".join(canonical_json(as_json(row)).decode() + "\n" for row in rows),
-        "rows.csv": csv_text(rows), "row.schema.json": _json(row_schema()), "croissant.json": _json(croissant(rows)),
+        "rows.csv": csv_text(rows), "forget_sets.csv": forget_sets_text(rows),
+        "row.schema.json": _json(row_schema()), "croissant.json": _json(croissant(rows)),
     }
     for row in rows:
         if row.scores:

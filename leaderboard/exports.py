@@ -23,9 +23,24 @@ FIGURES = ("value", "low", "high", "gap", "gap_low", "gap_high", "oracle", "floo
 def csv_text(rows: Sequence[Row]) -> str:
     """Return rows as CSV, one line each, nine columns a score; safe to open with a spreadsheet."""
     header, lines = flat_rows(rows)
+    return _table([header, *lines])
+
+
+def forget_sets_text(rows: Sequence[Row]) -> str:
+    """Return the forget sets of rows as CSV, each once: by suite and name, with the digest of its indices.
+
+    The indices themselves are in bundles; whoever has the suite and the data draws them again, see
+    `harness.forget_sets`, and compares digests.
+    """
+    found = {(row.suite.name, row.protocol, one.name): one for row in rows for one in row.forget_sets}
+    return _table([("suite", "protocol", "name", "scope", "classes", "forget", "train", "digest"),
+                   *((suite, protocol, name, one.scope, " ".join(map(str, one.classes)), one.forget, one.train,
+                      one.digest) for (suite, protocol, name), one in found.items())])
+
+
+def _table(lines: Sequence[Sequence[object]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([_plain(value) for value in line] for line in (header, *lines))
+    csv.writer(out, lineterminator="\n").writerows([_plain(value) for value in line] for line in lines)
     return out.getvalue()
 
 

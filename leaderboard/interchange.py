@@ -17,7 +17,7 @@ from typing import Any
 from harness.digests import digest_bytes
 from harness.plugins import DISTRIBUTION
 from harness.rows import Row, RowScore
-from leaderboard.exports import csv_text
+from leaderboard.exports import csv_text, forget_sets_text
 from leaderboard.glossary import meaning
 from leaderboard.grids import full_name
 from leaderboard.tables import date_of, row_page
@@ -91,24 +91,34 @@ def hub_results(row: Row, dataset: str, site: str = "") -> list[dict[str, Any]]:
 
 
 def croissant(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the Croissant 1.0 description of ``rows.csv``: its digest, and a field for every column."""
-    text = csv_text(rows)
-    header = next(csv.reader(io.StringIO(text)))
-    numbers = {"seconds", "peak_memory_mb"}
+    """Return the Croissant 1.0 description of ``rows.csv`` and ``forget_sets.csv``: digests, and every column."""
     dates = [date_of(row) for row in rows if date_of(row) != "–"]
+    files = {"rows.csv": csv_text(rows), "forget_sets.csv": forget_sets_text(rows)}
     return {
         "@context": _CONTEXT, "@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": "unlearning-harness-leaderboard",
         "description": "Audits of machine-unlearning methods against models retrained without the forgotten samples.",
         **({"datePublished": max(dates)} if dates else {}),
-        "distribution": [{"@type": "cr:FileObject", "@id": "rows.csv", "name": "rows.csv", "contentUrl": "rows.csv",
-                          "encodingFormat": "text/csv", "sha256": digest_bytes(text.encode())}],
-        "recordSet": [{"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": [
-            {"@type": "cr:Field", "@id": f"rows/{i}", "name": name,
-             "dataType": "sc:Float" if "/" in name or name in numbers else "sc:Text",
-             "source": {"fileObject": {"@id": "rows.csv"}, "extract": {"column": name}}}
-            for i, name in enumerate(header)]}],
+        "distribution": [{"@type": "cr:FileObject", "@id": name, "name": name, "contentUrl": name,
+                          "encodingFormat": "text/csv", "sha256": digest_bytes(text.encode())}
+                         for name, text in files.items()],
+        "recordSet": [_record_set(name, text) for name, text in files.items()],
     }
+
+
+def _record_set(file: str, text: str) -> dict[str, Any]:
+    name = file.removesuffix(".csv")
+    header = next(csv.reader(io.StringIO(text)))
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": [
+        {"@type": "cr:Field", "@id": f"{name}/{i}", "name": column, "dataType": _croissant_type(column),
+         "source": {"fileObject": {"@id": file}, "extract": {"column": column}}}
+        for i, column in enumerate(header)]}
+
+
+def _croissant_type(column: str) -> str:
+    if column in ("forget", "train"):
+        return "sc:Integer"
+    return "sc:Float" if "/" in column or column in ("seconds", "peak_memory_mb") else "sc:Text"
 
 
 _CONTEXT = {

@@ -157,7 +157,7 @@ def _write(site: Site, out: Path) -> int:
 def _data(site: Site) -> dict[str, str]:
     """Return the data files by name: what the pages show, for programs."""
     rows = site.board.rows
-    wanted = ("rows.jsonl", "rows.csv", "row.schema.json", "croissant.json")
+    wanted = ("rows.jsonl", "rows.csv", "forget_sets.csv", "row.schema.json", "croissant.json")
     files = export_files(rows)
     return {**{name: files[name] for name in wanted},
             MARKER: json.dumps({"site": "unlearning-harness leaderboard", "rows": len(rows)}) + "\n"}

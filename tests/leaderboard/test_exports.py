@@ -9,7 +9,7 @@ import pytest
 from harness.cli import run_main
 from harness.rows import write_rows
 from leaderboard.exporting import export_files
-from leaderboard.exports import csv_text, flat_rows, row_schema
+from leaderboard.exports import csv_text, flat_rows, forget_sets_text, row_schema
 from leaderboard.interchange import croissant, every_eval_ever, hub_results
 from tests.leaderboard.conftest import named
 
@@ -108,13 +108,21 @@ def test_the_hub_takes_no_source_without_an_address(rows):
     assert all("source" not in entry for entry in hub_results(named(rows, "near"), "somebody/benchmark"))
 
 
-def test_croissant_describes_every_column_of_the_very_file(rows):
+@pytest.mark.parametrize(("place", "text"), [(0, csv_text), (1, forget_sets_text)])
+def test_croissant_describes_every_column_of_the_very_files(rows, place, text):
     described = croissant(rows)
 
-    text = csv_text(rows)
-    names = [field["name"] for field in described["recordSet"][0]["field"]]
-    assert names == next(csv.reader(io.StringIO(text)))
-    assert described["distribution"][0]["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    names = [field["name"] for field in described["recordSet"][place]["field"]]
+    assert names == next(csv.reader(io.StringIO(text(rows))))
+    assert described["distribution"][place]["sha256"] == hashlib.sha256(text(rows).encode()).hexdigest()
+
+
+def test_forget_sets_are_listed_once_with_the_digest_of_their_indices(rows):
+    listed = list(csv.DictReader(io.StringIO(forget_sets_text(rows))))
+
+    expected = {(row.suite.name, one.name, one.digest) for row in rows for one in row.forget_sets}
+    assert [(line["suite"], line["name"], line["digest"]) for line in listed] == sorted(expected)
+    assert {line["forget"] for line in listed} == {str(one.forget) for one in rows[0].forget_sets}
 
 
 def test_every_export_is_json_or_csv_and_none_is_for_the_hub_unless_asked(rows):
