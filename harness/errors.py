@@ -43,7 +43,7 @@ class UnknownName(HarnessError):
     """A name that nothing is registered under; the message suggests the nearest known one."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
+        names = sorted(set(known))
         near = get_close_matches(name, names, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         article = "an" if kind[0] in "aeiou" else "a"
