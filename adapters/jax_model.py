@@ -150,10 +150,9 @@ class JaxModel:
         unknown = sorted(set(given) - set(self._parameters))
         if missing or unknown:
             raise ValueError(f"{where}: missing {missing or 'none'}, unknown {unknown or 'none'}")
-        for name, value in given.items():
-            if np.shape(value) != self._parameters[name].shape:
-                raise ValueError(f"{where}: '{name}' has shape {np.shape(value)}, "
-                                 f"expected {self._parameters[name].shape}")
+        for name, own in self._parameters.items():
+            if name in given and np.shape(given[name]) != own.shape:
+                raise ValueError(f"{where}: '{name}' has shape {np.shape(given[name])}, expected {own.shape}")
 
 
 def _batches(size: int, batch: int = _BATCH) -> Iterator[slice]:

@@ -91,10 +91,9 @@ class LinearModel:
         unknown = sorted(set(given) - set(self._arrays))
         if missing or unknown:
             raise ValueError(f"{where}: missing {missing or 'none'}, unknown {unknown or 'none'}")
-        for name, values in given.items():
-            if np.shape(values) != self._arrays[name].shape:
-                raise ValueError(f"{where}: '{name}' has shape {np.shape(values)}, "
-                                 f"expected {self._arrays[name].shape}")
+        for name, own in self._arrays.items():
+            if name in given and np.shape(given[name]) != own.shape:
+                raise ValueError(f"{where}: '{name}' has shape {np.shape(given[name])}, expected {own.shape}")
 
 
 def stacked(models: Sequence[LinearModel], data: TrainingSet, rows: Integers, options: FitOptions,
